@@ -1,0 +1,64 @@
+"""S3, real: SeaweedFS on loopback with generated credentials.
+
+Its grpc ports are the http ports + 10000 unless they are named, so all of them are chosen here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from devstack.process import Part, http_ok
+
+PORTS = 8
+
+
+def object_store(state: Path, ports: list[int], access_key_id: str, secret_access_key: str) -> Part:
+    """The S3 server, data below `<state>/objects`. `ports[0]` serves S3; the rest are its inner parts."""
+    data = state / "objects"
+    data.mkdir(parents=True, exist_ok=True)
+    s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc = ports
+    config = state / "objects.json"
+    config.touch(mode=0o600)
+    config.write_text(
+        json.dumps(
+            {
+                "identities": [
+                    {
+                        "name": "riskhub",
+                        "credentials": [{"accessKey": access_key_id, "secretKey": secret_access_key}],
+                        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+                    }
+                ]
+            }
+        )
+    )
+    return Part(
+        name="object-store",
+        command=(
+            str(Path(sys.executable).parent / "weed"),
+            "server",
+            f"-dir={data}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            f"-master.port={master}",
+            f"-master.port.grpc={master_grpc}",
+            "-master.volumeSizeLimitMB=1024",
+            "-master.volumePreallocate=false",
+            f"-volume.port={volume}",
+            f"-volume.port.grpc={volume_grpc}",
+            "-volume.max=200",
+            "-volume.preStopSeconds=0",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-filer",
+            f"-filer.port={filer}",
+            f"-filer.port.grpc={filer_grpc}",
+            "-s3",
+            f"-s3.port={s3}",
+            f"-s3.port.grpc={s3_grpc}",
+            f"-s3.config={config}",
+        ),
+        ready=http_ok(f"http://127.0.0.1:{s3}/healthz"),
+    )

@@ -1,0 +1,155 @@
+"""The settings an environment file may hold, typed, unknown keys refused.
+
+Durations are seconds in the files and `timedelta` here. Secrets are `SecretStr`: they print as stars.
+Each section can be built without a file too, which is how `riskhub mirror` works with nothing but arguments.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, TypeAdapter, model_validator
+
+EnvironmentName = Literal["local", "dev", "uat", "prod"]
+
+
+def _http_url(value: object) -> str:
+    return str(TypeAdapter(HttpUrl).validate_python(value)).rstrip("/")
+
+
+def _seconds(value: object) -> timedelta:
+    return TypeAdapter(timedelta).validate_python(value)
+
+
+Url = Annotated[str, BeforeValidator(_http_url)]
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+
+
+class Settings(BaseModel):
+    """Frozen, and a key that nobody reads is an error, since it is a typo more often than not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HubSettings(Settings):
+    """The JupyterHub: its REST API and the address users see."""
+
+    api_url: Url
+    public_url: Url
+    api_token: SecretStr
+    authentication: Literal["sso", "local"] = "sso"
+    timeout: Seconds = timedelta(seconds=10)
+
+
+class DatabaseSettings(Settings):
+    """The Hub's database (a `postgresql://` URL) and where pg_dump and pg_restore are."""
+
+    url: SecretStr
+    tools: Path | None = None
+
+
+class HomesSettings(Settings):
+    """The EFS mount: `user-data/<escaped user name>`, `notebooks`, `data`, `libs` below `mount_point`."""
+
+    mount_point: Path
+    file_system_id: str
+
+    @property
+    def user_data(self) -> Path:
+        return self.mount_point / "user-data"
+
+
+class ObjectStoreSettings(Settings):
+    """A bucket. Without keys the usual AWS chain is used (AWS_* variables, role, profile)."""
+
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    endpoint_url: Url | None = None
+    region: str = "us-east-1"
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> ObjectStoreSettings:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key go together: give both or neither")
+        return self
+
+
+class AwsSettings(Settings):
+    """AWS's control plane. `endpoint_url` is set only where it is emulated, and outputs say so."""
+
+    region: str
+    endpoint_url: Url | None = None
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    backup_vault: str
+    backup_role_arn: str
+
+    @property
+    def emulated(self) -> bool:
+        return self.endpoint_url is not None
+
+
+class RiskApiSettings(Settings):
+    """The Risk Platform API that the notebooks read."""
+
+    url: Url
+    token: SecretStr
+
+
+class PrefectSettings(Settings):
+    """The Prefect server and the work pool that the deployments run in."""
+
+    api_url: Url
+    ui_url: Url
+
+
+class CullPolicy(Settings):
+    """Who counts as idle.
+
+    Attributes:
+        idle: a server without activity for longer than this is stopped.
+        max_age: a server older than this is stopped whatever it does; none by default.
+        exempt: user names never culled.
+        max_share: at most this share of the running servers is stopped in one run; a larger plan is
+            refused whole, since a wrong clock or a broken activity feed looks just like that.
+        at_least: so many stops are always allowed, however small the Hub is.
+    """
+
+    idle: Seconds = timedelta(hours=1)
+    max_age: Seconds | None = None
+    exempt: tuple[str, ...] = ()
+    max_share: float = Field(default=0.8, gt=0, le=1)
+    at_least: int = Field(default=5, ge=0)
+
+
+class HealthSettings(Settings):
+    """What the daily check holds against what it sees."""
+
+    synthetic_user: str = "riskhub-check"
+    backup_max_age: Seconds = timedelta(hours=26)
+    spawn_deadline: Seconds = timedelta(seconds=120)
+    storage_warn_share: float = Field(default=0.85, gt=0, lt=1)
+
+
+class Environment(Settings):
+    """One environment, whole."""
+
+    name: EnvironmentName
+    hub: HubSettings
+    database: DatabaseSettings
+    homes: HomesSettings
+    objects: ObjectStoreSettings
+    aws: AwsSettings
+    risk_api: RiskApiSettings
+    prefect: PrefectSettings
+    culling: CullPolicy = CullPolicy()
+    health: HealthSettings = HealthSettings()
+
+    @model_validator(mode="after")
+    def _local_login_is_for_development(self) -> Environment:
+        if self.hub.authentication == "local" and self.name in ("uat", "prod"):
+            raise ValueError(f"hub.authentication = 'local' is refused in {self.name}: only SSO logs people in there")
+        return self

@@ -1,0 +1,1 @@
+"""The runbook: one module a chapter, one flow a page."""

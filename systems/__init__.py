@@ -1,0 +1,1 @@
+"""The real things, one module each, plain Python without Prefect."""
