@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from devstack.process import Part, http_ok
@@ -61,4 +62,5 @@ def object_store(state: Path, ports: list[int], access_key_id: str, secret_acces
             f"-s3.config={config}",
         ),
         ready=http_ok(f"http://127.0.0.1:{s3}/healthz"),
+        grace=timedelta(seconds=3),  # it waits for its own grpc clients for ever; all data is written through
     )

@@ -6,6 +6,7 @@ Every process carries the stack's folder in its environment (`RISKHUB_STACK`). W
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -163,7 +164,5 @@ def _tail(log: Path, lines: int = 3) -> str:
 
 
 def _signal(process: psutil.Process, verb: str) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         getattr(process, verb)()
-    except psutil.NoSuchProcess:
-        pass
