@@ -1,0 +1,168 @@
+"""The one configuration of our JupyterHub, for the embedded stack and for Kubernetes alike.
+
+What differs between environments comes from variables; nothing is copied. Secrets come from the
+environment only (a Kubernetes Secret, or the stack's generated keys), and a missing one stops the Hub:
+a Hub that invents a new cookie secret or crypt key logs everybody out and loses every auth_state.
+
+Read by the Hub itself: JUPYTERHUB_CRYPT_KEY (auth_state) and CONFIGPROXY_AUTH_TOKEN (proxy).
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from escapism import escape
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+
+c = get_config()
+
+GROUPS = ("business-users", "data-scientists", "platform-admins")
+RISK_API_TOKEN_OF_GROUP = {
+    "platform-admins": "RISK_API_TOKEN",
+    "data-scientists": "RISK_API_TOKEN_DATA_SCIENTIST",
+    "business-users": "RISK_API_TOKEN_BUSINESS_USER",
+}
+
+
+def required(name):
+    """The variable's value; the Hub does not start without it."""
+    value = os.environ.get(name)
+    if not value:
+        sys.exit(f"jupyterhub_config: variable {name} is not set; the Hub will not start with a made-up value")
+    return value
+
+
+def home_folder(username):
+    """`user-data/{escaped_username}`: the very names that KubeSpawner's escape scheme gives (kubespawner#937)."""
+    safe = set("abcdefghijklmnopqrstuvwxyz0123456789")
+    return Path(required("EFS_MOUNT_POINT")) / "user-data" / escape(username, safe=safe, escape_char="-").lower()
+
+
+def configure_addresses():
+    """The proxy runs on its own, so that a Hub restart interrupts nobody's notebook."""
+    c.JupyterHub.bind_url = required("JUPYTERHUB_PUBLIC_URL")
+    c.JupyterHub.hub_bind_url = required("HUB_BIND_URL")
+    c.JupyterHub.hub_connect_url = required("HUB_CONNECT_URL")
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = required("PROXY_API_URL")
+    c.JupyterHub.cleanup_servers = False
+    required("CONFIGPROXY_AUTH_TOKEN")
+
+
+def configure_state():
+    """Database and keys."""
+    c.JupyterHub.db_url = required("HUB_DATABASE_URL").replace("postgresql://", "postgresql+psycopg2://", 1)
+    c.JupyterHub.cookie_secret = bytes.fromhex(required("JUPYTERHUB_COOKIE_SECRET"))
+    c.Authenticator.enable_auth_state = True
+    required("JUPYTERHUB_CRYPT_KEY")
+
+
+def configure_sso():
+    """Corporate SSO by OpenID Connect; groups come from the provider's `groups` claim at each login."""
+    corporate = required("CORPORATE_AUTH_URL")
+    c.JupyterHub.authenticator_class = "generic-oauth"
+    oauth = c.GenericOAuthenticator
+    oauth.login_service = "Corporate SSO"
+    oauth.client_id = required("OAUTH_CLIENT_ID")
+    oauth.client_secret = required("OAUTH_CLIENT_SECRET")
+    oauth.oauth_callback_url = required("JUPYTERHUB_PUBLIC_URL") + "/hub/oauth_callback"
+    oauth.authorize_url = corporate + "/oauth2/authorize"
+    oauth.token_url = corporate + "/oauth2/token"
+    oauth.userdata_url = corporate + "/userinfo"
+    oauth.scope = ["openid", "profile", "email"]
+    oauth.username_claim = "preferred_username"
+    oauth.manage_groups = True
+    oauth.auth_state_groups_key = "oauth_user.groups"
+    oauth.allowed_groups = set(GROUPS)
+    oauth.admin_groups = {"platform-admins"}
+
+
+def configure_local_login():
+    """One shared password, for development without an identity provider."""
+    if required("RISKHUB_ENVIRONMENT") in ("uat", "prod"):
+        sys.exit("jupyterhub_config: HUB_AUTHENTICATION=local is refused in uat and prod; set it to sso")
+    c.JupyterHub.authenticator_class = "shared-password"
+    c.SharedPasswordAuthenticator.user_password = required("HUB_LOCAL_PASSWORD")
+    c.Authenticator.allow_all = True
+
+
+def prepare_home(spawner):
+    """Sample notebooks at first login, and the Risk API token of the user's type."""
+    groups = {group.name for group in spawner.user.groups}
+    variable = next((RISK_API_TOKEN_OF_GROUP[group] for group in RISK_API_TOKEN_OF_GROUP if group in groups), None)
+    spawner.environment = {
+        **spawner.environment,
+        "RISK_API_TOKEN": required(variable or "RISK_API_TOKEN_BUSINESS_USER"),
+    }
+    home = home_folder(spawner.user.name)
+    home.mkdir(parents=True, exist_ok=True)
+    for sample in sorted((Path(required("EFS_MOUNT_POINT")) / "notebooks").glob("*.ipynb")):
+        if not (home / sample.name).exists():
+            shutil.copy2(sample, home / sample.name)
+
+
+class LocalProcessSpawner(SimpleLocalProcessSpawner):
+    """Users' servers as processes of this machine, homes on the folder that stands for EFS."""
+
+    def _default_home_dir(self):
+        return str(home_folder(self.user.name))
+
+    home_dir = SimpleLocalProcessSpawner.home_dir
+
+
+def configure_process_spawner():
+    """The embedded stack. It keeps its mark in the servers' environment, to find what a dead Hub left."""
+    c.JupyterHub.spawner_class = LocalProcessSpawner
+    spawner = c.LocalProcessSpawner
+    spawner.env_keep = ["PATH", "LANG", "LC_ALL", "JUPYTERHUB_SINGLEUSER_APP", "RISKHUB_STACK"]
+    spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
+    spawner.pre_spawn_hook = prepare_home
+    spawner.default_url = "/lab"
+    spawner.start_timeout = 60
+    spawner.http_timeout = 60
+    spawner.environment = {
+        "RISK_API_URL": required("RISK_API_URL"),
+        "PYTHONPATH": str(Path(required("EFS_MOUNT_POINT")) / "libs"),
+        "JUPYTERHUB_ACTIVITY_INTERVAL": os.environ.get("HUB_ACTIVITY_SECONDS", "300"),
+    }
+
+
+def configure_activity():
+    """How soon the Hub learns that somebody works; culling below twice this would stop people at work."""
+    c.JupyterHub.last_activity_interval = int(os.environ.get("HUB_ACTIVITY_SECONDS", "60"))
+    c.JupyterHub.activity_resolution = min(30, c.JupyterHub.last_activity_interval)
+
+
+def configure_operations_service():
+    """riskhub's own token, with what its flows need and no more: `admin:users` only for its synthetic user."""
+    synthetic = "riskhub-check"
+    c.JupyterHub.services = [{"name": "riskhub", "api_token": required("JUPYTERHUB_API_TOKEN")}]
+    c.JupyterHub.load_roles = [
+        {
+            "name": "riskhub",
+            "services": ["riskhub"],
+            "scopes": [
+                "list:users",
+                "read:users",
+                "read:servers",
+                "delete:servers",
+                "read:hub",
+                "proxy",
+                f"admin:users!user={synthetic}",
+                f"servers!user={synthetic}",
+                f"access:servers!user={synthetic}",
+            ],
+        }
+    ]
+
+
+AUTHENTICATION = {"sso": configure_sso, "local": configure_local_login}
+SPAWNERS = {"process": configure_process_spawner}
+
+configure_addresses()
+configure_state()
+AUTHENTICATION[required("HUB_AUTHENTICATION")]()
+SPAWNERS[required("HUB_SPAWNER")]()
+configure_activity()
+configure_operations_service()
