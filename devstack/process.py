@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -32,7 +33,7 @@ class Part:
         environment: added to the caller's own; secrets go here, never into `command` (argv is public).
         ready: asks the part itself whether it serves; called until it says True.
         deadline: how long it may take to get ready.
-        grace: how long it may take to stop after SIGTERM before it is killed.
+        grace: how long it may take to stop after `stop_signal` before it is killed.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Part:
     folder: Path | None = None
     deadline: timedelta = timedelta(seconds=60)
     grace: timedelta = timedelta(seconds=15)
+    stop_signal: str = "SIGTERM"
 
 
 def start(part: Part, state: Path) -> subprocess.Popen[bytes]:
@@ -80,12 +82,12 @@ def wait_ready(part: Part, process: subprocess.Popen[bytes], state: Path) -> Non
         time.sleep(0.05)
 
 
-def stop(process: subprocess.Popen[bytes], grace: timedelta) -> None:
-    """SIGTERM, then SIGKILL after `grace`."""
+def stop(part: Part, process: subprocess.Popen[bytes]) -> None:
+    """The part's stop signal, then SIGKILL after its grace."""
     if process.poll() is None:
-        process.terminate()
+        process.send_signal(signal.Signals[part.stop_signal])
         try:
-            process.wait(grace.total_seconds())
+            process.wait(part.grace.total_seconds())
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -1,7 +1,8 @@
 """Read an environment file into typed settings.
 
-`${NAME}` in a value stands for the platform's environment variable NAME. The process environment comes
-first, then the file named by `values`, which is how the embedded stack tells what ports and keys it chose.
+`${NAME}` in a value stands for the platform's environment variable NAME. In the file named by `values` the
+embedded stack tells what ports and keys it chose; there it has the last word over the process environment,
+so that a shell set up for another Hub never mixes two environments.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def load_environment(name: str, folder: Path = FOLDER) -> Environment:
         raise Refused(thing, f"the file is not valid TOML: {error}", f"correct {path}") from None
     values_name = document.pop("values", None)
     values = _values(state_folder() / values_name) if values_name else {}
-    document = _expand(document, {**values, **os.environ}, thing, stack=values_name is not None)
+    document = _expand(document, {**os.environ, **values}, thing, stack=values_name is not None)
     try:
         return Environment.model_validate({"name": name, **document})
     except ValidationError as error:

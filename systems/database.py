@@ -1,0 +1,117 @@
+"""The Hub's Postgres database: dumped whole by pg_dump, checked by pg_restore, described by what a restore must know.
+
+The password reaches the tools through their environment, never through argv.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from domain.errors import Damaged, Failed, Refused, Unreachable
+from environments.settings import DatabaseSettings
+
+
+@dataclass(frozen=True)
+class DatabaseDump:
+    """A dump in pg_dump's custom format.
+
+    Attributes:
+        path: where it lies; bytes and sha256 are of this file.
+        alembic_revision: the schema revision that a Hub must know to run on it.
+        server_version: of the Postgres it came from, e.g. "16.14".
+        tables: how many tables' data it holds.
+    """
+
+    path: Path
+    bytes: int
+    sha256: str
+    alembic_revision: str
+    server_version: str
+    tables: int
+
+
+def dump_database(
+    database: DatabaseSettings, path: Path, *, deadline: timedelta = timedelta(minutes=30)
+) -> DatabaseDump:
+    """Dump the Hub's database to `path` and read the dump's table of contents back.
+
+    Raises:
+        Unreachable: the server does not answer.
+        Refused: it answers and will not let us (password, missing database, missing tool).
+        Damaged: the dump cannot be read back.
+        Failed: pg_dump ended badly or ran out of time; nothing is left at `path`.
+    """
+    where = _where(database)
+    revision = _ask(database, "select version_num from alembic_version")
+    version = _ask(database, "show server_version").split(" ")[0]
+    try:
+        _run(database, deadline, "pg_dump", "--format=custom", f"--file={path}", "--lock-wait-timeout=60s")
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    content = _run(database, deadline, "pg_restore", "--list", str(path))
+    tables = sum(" TABLE DATA " in line for line in content.splitlines())
+    if tables == 0:
+        raise Damaged(where, "its dump holds no table", "look at the Hub's database before anything else")
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return DatabaseDump(path, path.stat().st_size, digest.hexdigest(), revision, version, tables)
+
+
+def _ask(database: DatabaseSettings, query: str) -> str:
+    return _run(
+        database, timedelta(seconds=15), "psql", "--no-psqlrc", "--tuples-only", "--no-align", f"--command={query}"
+    ).strip()
+
+
+def _run(database: DatabaseSettings, deadline: timedelta, tool: str, *arguments: str) -> str:
+    where = _where(database)
+    program = str(database.tools / tool) if database.tools else shutil.which(tool)
+    if program is None or not Path(program).exists():
+        raise Refused(where, f"{tool} is not installed here", "install the Postgres client, or set database.tools")
+    try:
+        done = subprocess.run(
+            (program, *arguments),
+            env={**os.environ, **_connection(database)},
+            capture_output=True,
+            text=True,
+            timeout=deadline.total_seconds(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        seconds = deadline.total_seconds()
+        raise Failed(where, f"{tool} was not done after {seconds:.0f} s", "look for locks: pg_stat_activity") from None
+    if done.returncode == 0:
+        return done.stdout
+    words = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"code {done.returncode}"
+    if any(sign in words for sign in ("Connection refused", "timeout expired", "could not translate", "starting up")):
+        raise Unreachable(where, f"the server does not answer ({words})", "look at the database, then run again")
+    if any(sign in words for sign in ("authentication failed", "does not exist", "permission denied", "version mism")):
+        raise Refused(where, words, "correct HUB_DATABASE_URL, the rights, or the client's version")
+    raise Failed(where, f"{tool}: {words}", "correct it and run again; nothing was kept")
+
+
+def _where(database: DatabaseSettings) -> str:
+    url = urlsplit(database.url.get_secret_value())
+    return f"Hub database at {url.hostname}:{url.port or 5432}"
+
+
+def _connection(database: DatabaseSettings) -> dict[str, str]:
+    url = urlsplit(database.url.get_secret_value())
+    return {
+        "PGHOST": url.hostname or "",
+        "PGPORT": str(url.port or 5432),
+        "PGUSER": unquote(url.username or ""),
+        "PGPASSWORD": unquote(url.password or ""),
+        "PGDATABASE": url.path.lstrip("/"),
+        "PGCONNECT_TIMEOUT": "10",
+    }

@@ -1,0 +1,117 @@
+"""The members of a recovery point, each a task of its own, so that the UI shows which one is slow or failed.
+
+A member that fails is told as its outcome and does not stop the others: half a backup is better than none,
+and is never called whole.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from domain.errors import RiskhubError
+from domain.plan import Outcome, OutcomeState
+from domain.recovery import Snapshot
+from domain.recovery_points import Member, MemberKind, Taken
+from environments import Environment
+from environments.loader import PROJECT
+from systems import configuration, database, homes, mirror, recovery_points, snapshots
+
+SNAPSHOT_DEADLINE = timedelta(hours=6)
+
+
+@task(name="observe-backups", retries=2, retry_delay_seconds=2, cache_policy=NO_CACHE)
+def observe_backups(env: Environment) -> tuple[dict[MemberKind, str], Snapshot | None]:
+    """What would be backed up, and the newest snapshot there is."""
+    homes.require_home_mount(env.homes)
+    emulated = " (AWS Backup emulated)" if env.aws.emulated else ""
+    targets: dict[MemberKind, str] = {
+        "snapshot": f"file system {env.homes.file_system_id}{emulated}",
+        "homes": f"{env.homes.user_data} to s3://{env.objects.bucket}/user-data",
+        "database": "Hub database",
+        "configuration": f"configuration of {env.name}",
+    }
+    return targets, snapshots.latest_snapshot(env.aws, env.homes)
+
+
+@task(name="snapshot-homes", cache_policy=NO_CACHE)
+def snapshot_homes(env: Environment, point: str) -> Taken:
+    """All of EFS by AWS Backup; waits for the job."""
+
+    def take() -> tuple[Member, str]:
+        job = snapshots.start_snapshot(env.aws, env.homes, token=point)
+        snapshot = snapshots.wait_for_snapshot(env.aws, job, deadline=SNAPSHOT_DEADLINE)
+        member = Member("snapshot", snapshot.recovery_point_arn, snapshot.size_bytes, None, {"job": job})
+        return member, ""
+
+    return _taken(f"file system {env.homes.file_system_id}", take)
+
+
+@task(name="mirror-homes", cache_policy=NO_CACHE)
+def mirror_homes(env: Environment, point: str) -> Taken:
+    """Every home to the bucket as plain objects."""
+
+    def take() -> tuple[Member, str]:
+        location = mirror.MirrorLocation(env.objects, "user-data")
+        pushed = mirror.push(env.homes.user_data, location, source_id=env.homes.file_system_id)
+        facts: dict[str, str | int] = {
+            "files": pushed.files,
+            "uploaded": pushed.uploaded,
+            "deleted": pushed.deleted,
+            "skipped": len(pushed.skipped),
+        }
+        skipped = ", ".join(f"{each.path} ({each.reason})" for each in pushed.skipped[:5])
+        return Member("homes", pushed.point, pushed.bytes, None, facts), f"skipped: {skipped}" if skipped else ""
+
+    return _taken("homes", take)
+
+
+@task(name="dump-hub-database", cache_policy=NO_CACHE)
+def dump_hub_database(env: Environment, point: str) -> Taken:
+    """The Hub's database by pg_dump, checked by pg_restore, read back from the bucket."""
+
+    def take() -> tuple[Member, str]:
+        with tempfile.TemporaryDirectory(prefix="riskhub-") as folder:
+            dump = database.dump_database(env.database, Path(folder) / "database.dump")
+            facts: dict[str, str | int] = {
+                "alembic_revision": dump.alembic_revision,
+                "server_version": dump.server_version,
+                "tables": dump.tables,
+            }
+            body = dump.path.read_bytes()
+        return recovery_points.store_member(env.objects, point, "database", "database.dump", body, facts), ""
+
+    return _taken("Hub database", take)
+
+
+@task(name="save-configuration", cache_policy=NO_CACHE)
+def save_configuration(env: Environment, point: str) -> Taken:
+    """The files that configure this Hub, without secrets."""
+
+    def take() -> tuple[Member, str]:
+        body = configuration.collect_configuration(PROJECT, env.name)
+        return recovery_points.store_member(env.objects, point, "configuration", "configuration.json", body, {}), ""
+
+    return _taken("configuration", take)
+
+
+seal_recovery_point = task(name="seal-recovery-point", retries=2, retry_delay_seconds=2, cache_policy=NO_CACHE)(
+    recovery_points.seal_recovery_point
+)
+
+
+def _taken(target: str, take: Callable[[], tuple[Member, str]]) -> Taken:
+    began = time.monotonic()
+    try:
+        member, complaint = take()
+    except RiskhubError as error:
+        return Taken(Outcome("back up", target, "failed", str(error), time.monotonic() - began))
+    detail = complaint or f"{member.bytes} bytes, {member.reference}"
+    state: OutcomeState = "failed" if complaint else "done"
+    return Taken(Outcome("back up", target, state, detail, time.monotonic() - began), member)

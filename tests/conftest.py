@@ -1,0 +1,36 @@
+"""One embedded stack for the whole session, for every test that asks for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.process import sweep
+from devstack.stack import Stack
+from environments import Environment, load_environment
+from environments.loader import PROJECT
+
+STATE = PROJECT / ".riskhub" / "tests"
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A running stack; `load_environment("local")` is it. Whoever breaks a part brings it back."""
+    sweep(STATE)  # what an interrupted run left
+    shutil.rmtree(STATE, ignore_errors=True)
+    os.environ["RISKHUB_STATE"] = str(STATE)
+    made = Stack(STATE)
+    made.up(lambda _name, _seconds: None)
+    yield made
+    made.down()
+    del os.environ["RISKHUB_STATE"]
+
+
+@pytest.fixture
+def env(stack: Stack) -> Environment:
+    """The local environment, with every part of the stack alive at the start of the test."""
+    stack.revive()
+    return load_environment("local")
