@@ -18,7 +18,9 @@ PORTS = 8
 def object_store(state: Path, ports: list[int], access_key_id: str, secret_access_key: str) -> Part:
     """The S3 server, data below `<state>/objects`. `ports[0]` serves S3; the rest are its inner parts."""
     data = state / "objects"
-    data.mkdir(parents=True, exist_ok=True)
+    logs = state / "logs" / "object-store"
+    for folder in (data, logs):
+        folder.mkdir(parents=True, exist_ok=True)
     s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc = ports
     config = state / "objects.json"
     config.touch(mode=0o600)
@@ -39,6 +41,7 @@ def object_store(state: Path, ports: list[int], access_key_id: str, secret_acces
         name="object-store",
         command=(
             str(Path(sys.executable).parent / "weed"),
+            f"-logdir={logs}",
             "server",
             f"-dir={data}",
             "-ip=127.0.0.1",
@@ -61,6 +64,7 @@ def object_store(state: Path, ports: list[int], access_key_id: str, secret_acces
             f"-s3.port.grpc={s3_grpc}",
             f"-s3.config={config}",
         ),
+        environment={"TMPDIR": str(logs)},
         ready=http_ok(f"http://127.0.0.1:{s3}/healthz"),
         grace=timedelta(seconds=3),  # it waits for its own grpc clients for ever; all data is written through
     )

@@ -31,6 +31,8 @@ def prefect_variables(state: Path, port: int) -> dict[str, str]:
         "PREFECT_CLI_COLORS": "false",
         "PREFECT_LOGGING_COLORS": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # a day of minutes: runs are asked for, a schedule of real hours would only fire into it
+        "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
     }
 
 
@@ -102,5 +104,7 @@ def _prefect(variables: Mapping[str, str], *arguments: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        words = (done.stdout + done.stderr).strip()[-600:]
-        raise Failed(f"prefect {' '.join(arguments[:3])}", f"ended with code {done.returncode}: {words}", "correct it")
+        log = Path(variables["PREFECT_HOME"]) / "last-failure.log"
+        log.write_text(done.stdout + done.stderr)
+        words = done.stderr.strip()[-300:]
+        raise Failed(f"prefect {' '.join(arguments[:3])}", f"ended with code {done.returncode}: {words}", f"read {log}")

@@ -176,7 +176,7 @@ class Stack:
         began = time.monotonic()
         scheduler.create_work_pool(self._prefect)
         with ThreadPoolExecutor(1) as pool:
-            deploying = pool.submit(scheduler.deploy_all, {**self._prefect, "RISKHUB_STATE": str(self.state)})
+            deploying = pool.submit(scheduler.deploy_all, {**self._prefect, "RISKHUB_ENVIRONMENT": "local"})
             self.start_parts(
                 scheduler.worker(self.state, self._prefect, self.choices.ports["prefect-worker"]), report=report
             )

@@ -9,6 +9,8 @@ from escapism import escape
 from domain.errors import Refused
 from environments.settings import HomesSettings
 
+MIRROR_PREFIX = "user-data"  # in the bucket: plain objects, one a file (a contract: `aws s3 sync` restores them too)
+
 _SAFE = frozenset(string.ascii_lowercase + string.digits)
 
 

@@ -16,7 +16,13 @@ FOLDER = "recovery-points"
 
 
 def store_member(
-    store: ObjectStoreSettings, point: str, kind: MemberKind, name: str, body: bytes, facts: dict[str, str | int]
+    store: ObjectStoreSettings,
+    point: str,
+    kind: MemberKind,
+    name: str,
+    body: bytes,
+    *,
+    facts: dict[str, str | int] | None = None,
 ) -> Member:
     """Write a member's bytes to `recovery-points/<point>/<name>` and read them back.
 
@@ -29,7 +35,7 @@ def store_member(
     digest = hashlib.sha256(body).hexdigest()
     if hashlib.sha256(get_object(store, key)).hexdigest() != digest:
         raise Damaged(f"s3://{store.bucket}/{key}", "it reads back with another SHA-256", "look at the object store")
-    return Member(kind, key, len(body), digest, facts)
+    return Member(kind, key, len(body), digest, facts or {})
 
 
 def seal_recovery_point(store: ObjectStoreSettings, point: str, members: Sequence[Member]) -> str:

@@ -21,7 +21,8 @@ from domain.recovery import Snapshot
 from domain.recovery_points import Member, MemberKind, Taken
 from environments import Environment
 from environments.loader import PROJECT
-from systems import configuration, database, homes, mirror, recovery_points, snapshots
+from systems import configuration, database, homes, recovery_points, snapshots
+from systems.mirror import MirrorLocation, push
 
 SNAPSHOT_DEADLINE = timedelta(hours=6)
 
@@ -33,7 +34,7 @@ def observe_backups(env: Environment) -> tuple[dict[MemberKind, str], Snapshot |
     emulated = " (AWS Backup emulated)" if env.aws.emulated else ""
     targets: dict[MemberKind, str] = {
         "snapshot": f"file system {env.homes.file_system_id}{emulated}",
-        "homes": f"{env.homes.user_data} to s3://{env.objects.bucket}/user-data",
+        "homes": f"{env.homes.user_data} to s3://{env.objects.bucket}/{homes.MIRROR_PREFIX}",
         "database": "Hub database",
         "configuration": f"configuration of {env.name}",
     }
@@ -58,8 +59,8 @@ def mirror_homes(env: Environment, point: str) -> Taken:
     """Every home to the bucket as plain objects."""
 
     def take() -> tuple[Member, str]:
-        location = mirror.MirrorLocation(env.objects, "user-data")
-        pushed = mirror.push(env.homes.user_data, location, source_id=env.homes.file_system_id)
+        location = MirrorLocation(env.objects, homes.MIRROR_PREFIX)
+        pushed = push(env.homes.user_data, location, source_id=env.homes.file_system_id)
         facts: dict[str, str | int] = {
             "files": pushed.files,
             "uploaded": pushed.uploaded,
@@ -85,7 +86,7 @@ def dump_hub_database(env: Environment, point: str) -> Taken:
                 "tables": dump.tables,
             }
             body = dump.path.read_bytes()
-        return recovery_points.store_member(env.objects, point, "database", "database.dump", body, facts), ""
+        return recovery_points.store_member(env.objects, point, "database", "database.dump", body, facts=facts), ""
 
     return _taken("Hub database", take)
 
@@ -96,7 +97,7 @@ def save_configuration(env: Environment, point: str) -> Taken:
 
     def take() -> tuple[Member, str]:
         body = configuration.collect_configuration(PROJECT, env.name)
-        return recovery_points.store_member(env.objects, point, "configuration", "configuration.json", body, {}), ""
+        return recovery_points.store_member(env.objects, point, "configuration", "configuration.json", body), ""
 
     return _taken("configuration", take)
 

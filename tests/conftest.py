@@ -34,3 +34,10 @@ def env(stack: Stack) -> Environment:
     """The local environment, with every part of the stack alive at the start of the test."""
     stack.revive()
     return load_environment("local")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A tier that did not run is said in the last lines."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if any("test_browser" in report.nodeid for report in skipped):
+        terminalreporter.write_line("NOT RUN: browser tests, no Chromium here (Debian: apt-get install chromium)")

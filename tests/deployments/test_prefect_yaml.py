@@ -77,9 +77,7 @@ def test_its_limit_pool_and_tags_are_set(deployment: dict[str, Any]) -> None:
     assert deployment["work_pool"]["name"] == "riskhub"
     assert deployment["tags"]
     if deployment.get("schedules"):
-        ConcurrencyLimitConfig.model_validate(
-            {key: value for key, value in deployment["concurrency_limit"].items()},
-        )
+        ConcurrencyLimitConfig.model_validate(deployment["concurrency_limit"])
 
 
 def test_a_second_backup_is_not_started_over_a_running_one() -> None:

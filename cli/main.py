@@ -1,0 +1,104 @@
+"""The `riskhub` command: groups and verbs, each loaded only when it is called.
+
+Prefect costs seconds to import. `riskhub --version`, `riskhub mirror` and the culling with nothing but a token
+do without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from cli.answer import print_error
+from domain.errors import RiskhubError
+
+Target = str | Mapping[str, str]
+
+# A verb names a click command or a flow as "module:name"; a flow's command is made from its signature.
+COMMANDS: dict[str, Target] = {
+    "health": {"check": "flows.health:daily_health_check"},
+    "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
+    "backup": {"run": "flows.backup:daily_backup"},
+    "restore": {"home": "flows.restore:restore_user_home"},
+    "reports": {"run": "flows.reports:run_report"},
+    "mirror": "cli.mirror:mirror",
+    "stack": "cli.stack:stack",
+    "day": "cli.day:day",
+}
+
+HELP = {
+    "health": "Look whether everything works.",
+    "sessions": "Users' notebook servers: see them, stop the idle ones.",
+    "backup": "Recovery points of homes, database and configuration.",
+    "restore": "Bring back what was lost or altered.",
+    "reports": "Market-risk reports.",
+    "mirror": "Copies of a folder in a bucket, without Prefect: push, restore, verify, history.",
+    "stack": "The embedded stack: up, down, status.",
+    "day": "A day of operations on the embedded stack.",
+    "health check": "Check every part from the outside in.",
+    "sessions list": "The servers that run now.",
+    "sessions cull": "Stop notebook servers that nobody uses.",
+    "backup run": "Take a recovery point.",
+    "restore home": "Restore a user's home, or a path of it, to a time.",
+    "reports run": "Run a report and keep it.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called; its list of commands needs none of them."""
+
+    def __init__(self, targets: Mapping[str, Target], *, path: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.targets = targets
+        self.path = path
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.targets)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = self.targets.get(cmd_name)
+        if target is None:
+            return None
+        path = f"{self.path} {cmd_name}".strip()
+        if not isinstance(target, str):
+            return LazyGroup(target, path=path, name=cmd_name, help=HELP[path])
+        if not target.startswith("cli."):
+            from cli.flow_command import FlowCommand  # noqa: PLC0415 - the environments' settings cost a moment too
+
+            return FlowCommand(target, cmd_name, path)
+        module, _, name = target.partition(":")
+        found: click.Command = getattr(importlib.import_module(module), name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, HELP[f"{self.path} {name}".strip()]) for name in self.targets]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.version_option(version("riskhub"), prog_name="riskhub")
+@click.group(cls=LazyGroup, targets=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+def riskhub() -> None:
+    """Look after a risk platform's JupyterHub.
+
+    What changes something shows its plan first and acts with --execute. Exit codes: 0 done or planned,
+    3 partial (each miss is listed), 2 usage, 1 refused or failed.
+    """
+
+
+def main() -> None:
+    """The entry point. Errors that are written for people end here, without a traceback."""
+    try:
+        riskhub()
+    except RiskhubError as error:
+        print_error(error, as_json="--json" in sys.argv)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

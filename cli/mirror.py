@@ -1,0 +1,262 @@
+"""`riskhub mirror`: push, restore, verify and history against any S3, with no environment file and no Prefect.
+
+Credentials come from the AWS_* variables, a profile or a role, as everywhere on AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.answer import EXIT_CODES, print_table, printable
+from domain.clock import to_utc
+from domain.record import RunState
+from systems.mirror import (
+    MirrorLocation,
+    Miss,
+    Progress,
+    RestorePlan,
+    apply_restore,
+    history,
+    parse_location,
+    plan_restore,
+    push,
+    verify,
+)
+
+_QUIET_SECONDS = 2.0
+_ROWS = 40
+
+
+class Moment(click.ParamType[datetime]):
+    """An ISO 8601 time with its zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return to_utc(datetime.fromisoformat(value))
+        except ValueError:
+            self.fail(f"{value!r} is no time with a zone; write it as 2026-03-01T09:00:00Z", param, ctx)
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout."),
+        click.option(
+            "--endpoint-url",
+            envvar=["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
+            help="An S3 other than AWS's.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.group()
+def mirror() -> None:
+    """Copies of a folder in a bucket, without Prefect: push, restore, verify, history.
+
+    A mirror is s3://BUCKET/PREFIX: plain objects below the prefix, manifests beside it. The bucket must be
+    versioned. Exit codes: 0 done or planned, 3 partial (each miss is listed), 2 usage, 1 refused or failed.
+    """
+
+
+@mirror.command("push")
+@click.argument("source", type=FOLDER)
+@click.argument("url", metavar="s3://BUCKET/PREFIX")
+@click.option("--source-id", help="The file system's id; a push from another one is refused from then on.")
+@click.option(
+    "--max-delete-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Refuse when more than this share of the last point is gone.",
+)
+@_options
+def push_command(  # noqa: PLR0917 - click names them
+    source: Path, url: str, source_id: str | None, max_delete_share: float, endpoint_url: str | None, as_json: bool
+) -> None:
+    """Mirror SOURCE and make a point of it."""
+    result = push(
+        source,
+        _location(url, endpoint_url),
+        source_id=source_id,
+        max_delete_share=max_delete_share,
+        progress=_progress(),
+    )
+    summary = (
+        f"point {result.point}: {result.files} files, {result.bytes} bytes; "
+        f"{result.uploaded} uploaded, {result.deleted} deleted"
+    )
+    figures = {"files": result.files, "uploaded": result.uploaded, "bytes": result.bytes, "deleted": result.deleted}
+    _answer(result.state, result.point, summary, figures, result.skipped, as_json=as_json)
+
+
+@mirror.command("restore")
+@click.argument("url", metavar="s3://BUCKET/PREFIX")
+@click.argument("destination", metavar="DEST", type=FOLDER)
+@click.option("--at", type=Moment(), help="The last point not after this time.")
+@click.option("--point", help="The point with this id, as `history` lists it.")
+@click.option("--path", help="Only this user, folder or file, relative to the mirror.")
+@click.option("--execute", is_flag=True, help="Do it; without this the plan is shown.")
+@_options
+def restore_command(  # noqa: PLR0917 - click names them
+    url: str,
+    destination: Path,
+    at: datetime | None,
+    point: str | None,
+    path: str | None,
+    execute: bool,
+    endpoint_url: str | None,
+    as_json: bool,
+) -> None:
+    """Bring DEST to a point. Extra files are left alone; what is replaced is kept, and the answer says where."""
+    if at and point:
+        raise click.UsageError("--at and --point name a point each: give one")
+    plan = plan_restore(_location(url, endpoint_url), destination, at=at, point=point, path=path, progress=_progress())
+    if not execute:
+        _answer_plan(plan, as_json=as_json)
+    result = apply_restore(plan, progress=_progress())
+    kept = str(result.kept) if result.kept else None
+    summary = f"point {result.point}: {result.files} files, {result.bytes} bytes restored, {result.fixed} set right"
+    if kept:
+        summary += f"\nWhat was replaced is in {kept}"
+    extra = [action.target for action in plan.left_alone if action.verb == "extra"]
+    figures = {
+        "files": result.files,
+        "uploaded": 0,
+        "bytes": result.bytes,
+        "deleted": 0,
+        "fixed": result.fixed,
+        "kept": kept,
+        "extra": extra,
+    }
+    _answer(result.state, result.point, summary, figures, result.skipped, as_json=as_json)
+
+
+@mirror.command("verify")
+@click.argument("url", metavar="s3://BUCKET/PREFIX")
+@click.argument("source", type=FOLDER, required=False)
+@_options
+def verify_command(url: str, source: Path | None, endpoint_url: str | None, as_json: bool) -> None:
+    """Read the last point back and compare every SHA-256; with SOURCE, compare the disk too."""
+    result = verify(_location(url, endpoint_url), source, progress=_progress())
+    summary = f"point {result.point}: {result.files} files, {result.bytes} bytes read back as they were stored"
+    figures = {"files": result.files, "uploaded": 0, "bytes": result.bytes, "deleted": 0}
+    _answer(result.state, result.point, summary, figures, result.skipped, as_json=as_json)
+
+
+@mirror.command("history")
+@click.argument("url", metavar="s3://BUCKET/PREFIX")
+@_options
+def history_command(url: str, endpoint_url: str | None, as_json: bool) -> None:
+    """The points that can be restored, oldest first."""
+    points = history(_location(url, endpoint_url))
+    if as_json:
+        listed = [
+            {
+                "point": point.id,
+                "created_at": point.created_at.isoformat(),
+                "files": point.files,
+                "bytes": point.bytes,
+                "skipped": point.skipped,
+                "source": point.source,
+            }
+            for point in points
+        ]
+        click.echo(json.dumps({"state": "complete", "point": points[-1].id if points else None, "points": listed}))
+    elif points:
+        rows = [
+            (point.id, point.created_at.isoformat(), str(point.files), str(point.bytes), str(point.skipped))
+            for point in points
+        ]
+        print_table(("POINT", "CREATED AT", "FILES", "BYTES", "SKIPPED"), rows)
+    else:
+        click.echo("no point yet")
+
+
+def _location(url: str, endpoint_url: str | None) -> MirrorLocation:
+    return parse_location(url, endpoint_url, os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))
+
+
+def _answer_plan(plan: RestorePlan, *, as_json: bool) -> None:
+    content = [action.on.entry for action in plan.actions if action.verb != "fix-metadata"]
+    files = [entry for entry in content if not entry.is_folder]
+    kept = sum(action.verb == "keep" for action in plan.left_alone)
+    extra = [action.target for action in plan.left_alone if action.verb == "extra"]
+    actions = [{"verb": action.verb, "path": action.target, "reason": action.reason} for action in plan.actions]
+    figures = {
+        "files": len(files),
+        "uploaded": 0,
+        "bytes": sum(entry.size for entry in files),
+        "deleted": 0,
+        "actions": actions,
+        "extra": extra,
+    }
+    if not as_json and actions:
+        _table(("ACTION", "PATH", "WHY"), [(each["verb"], each["path"], each["reason"]) for each in actions])
+        click.echo()
+    summary = (
+        f"{plan.title}: {len(actions)} actions, {figures['bytes']} bytes; {kept} entries are as in the point, "
+        f"{len(extra)} extra ones are left alone"
+    )
+    summary += "\nNothing was changed. Add --execute to do it." if actions else ""
+    _answer("planned", plan.point.id, summary, figures, (), as_json=as_json)
+
+
+def _answer(
+    state: RunState, point: str, summary: str, figures: dict[str, Any], skipped: Sequence[Miss], *, as_json: bool
+) -> None:
+    """Say how it ended, and end with the exit code that goes with it."""
+    if as_json:
+        misses = [{"path": miss.path, "reason": miss.reason} for miss in skipped]
+        click.echo(json.dumps({"state": state, "point": point, **figures, "skipped": misses}))
+    else:
+        first, *more = summary.splitlines()
+        click.echo("\n".join([f"{state}: {printable(first)}", *map(printable, more)]))
+        if skipped:
+            click.echo(f"\nNot as it should be: {len(skipped)}")
+            _table(("PATH", "WHY"), [(miss.path, miss.reason) for miss in skipped], all_rows=True)
+    raise click.exceptions.Exit(EXIT_CODES[state])
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, all_rows: bool = False) -> None:
+    print_table(head, rows if all_rows else rows[:_ROWS])
+    if not all_rows and len(rows) > _ROWS:
+        click.echo(f"... and {len(rows) - _ROWS} more; --json has all of them")
+
+
+def _progress() -> Callable[[Progress], None] | None:
+    """A line on stderr that tells how far it is, on a terminal and once it takes longer than a moment."""
+    if not sys.stderr.isatty():
+        return None
+    began = time.monotonic()
+    told = began
+
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        now = time.monotonic()
+        last = progress.done == progress.total
+        if now - began < _QUIET_SECONDS or (now - told < 0.2 and not last):
+            return
+        told = now
+        rate = progress.bytes / (now - began) / 1e6
+        moved = f"{progress.bytes / 1e6:.1f} MB, {rate:.1f} MB/s"
+        line = f"\r{progress.doing}: {progress.done}/{progress.total} files, {moved}"
+        click.echo(line.ljust(79), nl=last, err=True)
+
+    return tell

@@ -1,0 +1,35 @@
+"""`python -m devstack.aws --port PORT --state FOLDER --file-system ID=FOLDER`: serve until ended."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from devstack.aws.server import create_server
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m devstack.aws", description="The emulated AWS control plane.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--state", type=Path, required=True, help="where recovery points are kept")
+    parser.add_argument(
+        "--file-system",
+        type=_file_system,
+        action="append",
+        required=True,
+        metavar="ID=FOLDER",
+        help="an EFS file system and the folder that stands for it; may be given again",
+    )
+    arguments = parser.parse_args()
+    create_server(arguments.port, arguments.state.resolve(), dict(arguments.file_system)).serve_forever()
+
+
+def _file_system(text: str) -> tuple[str, Path]:
+    file_system_id, equals, folder = text.partition("=")
+    if not (file_system_id and equals and folder):
+        raise argparse.ArgumentTypeError(f"not ID=FOLDER: {text}")
+    return file_system_id, Path(folder).resolve()
+
+
+if __name__ == "__main__":
+    main()

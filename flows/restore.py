@@ -1,0 +1,57 @@
+"""Restores: bring back what was lost or altered, exactly, and prove it."""
+
+from __future__ import annotations
+
+from domain.clock import UtcDatetime, utc_now
+from domain.plan import Outcome
+from domain.record import Record
+from environments import EnvironmentName, load_environment
+from flows.chapter import chapter
+from tasks.records import publish_plan, record
+from tasks.restore import apply_home_restore, compare_home, require_server_stopped
+
+
+@chapter(name="restore-user-home")
+def restore_user_home(
+    user: str,
+    environment: EnvironmentName = "local",
+    at: UtcDatetime | None = None,
+    path: str | None = None,
+    execute: bool = False,
+) -> Record:
+    """Bring a user's home, or one path of it, back to how it was at a time (the newest point if none is given).
+
+    Run it when: a user lost or damaged files, or a home is suspected to be damaged.
+    It never throws anything away: what it replaces is kept beside the homes, and the result says where. What is good
+    is not touched, what is newer than the point is left alone, and no link is followed. It is refused while the
+    user's server runs: an open notebook would write over what was restored.
+    If it fails: the home is as it was before; correct what the message names and run it again.
+    """
+    env, started = load_environment(environment), utc_now()
+    plan = compare_home(env, user, at=at, path=path)
+    publish_plan(plan, environment=env)
+    outcomes: list[Outcome] = []
+    links: dict[str, str] = {}
+    if execute and plan.actions:
+        require_server_stopped(env, user)
+        outcomes, links = apply_home_restore(env, user, plan, path=path)
+    return record(
+        flow="restore-user-home",
+        environment=env,
+        started_at=started,
+        plan=plan,
+        executed=execute,
+        outcomes=outcomes,
+        links=links,
+        measures={"entries_to_restore": len(plan.actions), "entries_left_alone": len(plan.left_alone)},
+        summary=_summary(user, len(plan.actions), outcomes, executed=execute),
+    )
+
+
+def _summary(user: str, due: int, outcomes: list[Outcome], *, executed: bool) -> str:
+    if due == 0:
+        return f"home of {user}: nothing differs from the point"
+    if not executed:
+        return f"home of {user}: {due} entries would be restored"
+    failed = sum(outcome.state == "failed" for outcome in outcomes)
+    return f"home of {user}: {due - failed} entries restored and verified" + (f", {failed} not" if failed else "")

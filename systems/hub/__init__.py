@@ -1,0 +1,28 @@
+"""The JupyterHub, through its REST API and nothing else: servers, users, routes, version."""
+
+from systems.hub.condition import list_routes, read_version, server_url
+from systems.hub.servers import (
+    Stop,
+    end_server,
+    list_servers,
+    read_server,
+    start_server,
+    stop_server,
+    stop_servers,
+)
+from systems.hub.users import delete_user, ensure_user
+
+__all__ = [
+    "Stop",
+    "delete_user",
+    "end_server",
+    "ensure_user",
+    "list_routes",
+    "list_servers",
+    "read_server",
+    "read_version",
+    "server_url",
+    "start_server",
+    "stop_server",
+    "stop_servers",
+]

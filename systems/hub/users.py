@@ -1,0 +1,34 @@
+"""Users of the Hub, as far as the synthetic user needs: made before its check, removed after it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from domain.errors import Refused
+from environments.settings import HubSettings
+from systems.hub.api import HubApi, user_path
+
+
+def ensure_user(hub: HubSettings, user: str) -> None:
+    """Create the user unless the Hub knows them already."""
+    with HubApi(hub) as api:
+        api.change("POST", user_path(user), accept=(HTTPStatus.CREATED, HTTPStatus.CONFLICT))
+
+
+def delete_user(hub: HubSettings, user: str) -> None:
+    """Remove the user from the Hub, with tokens and servers; a user who is gone already is fine.
+
+    Their home on EFS stays; with KubeSpawner's `delete_pvc` a claim of their own goes too.
+
+    Raises:
+        Refused: the token may not remove this user.
+    """
+    with HubApi(hub) as api:
+        api.change("DELETE", user_path(user), accept=(HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND))
+        # To a token whose scope is limited to others the Hub says 404 about a user who is there.
+        if api.get(user_path(user)) is not None:
+            raise Refused(
+                f"user {user}",
+                "the Hub still lists them: the token may not remove this user",
+                "check the scope admin:users of the service's role",
+            )

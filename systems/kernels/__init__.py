@@ -1,0 +1,1 @@
+"""Jupyter kernels: cells run on users' servers, and notebooks executed for reports."""

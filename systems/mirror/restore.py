@@ -1,0 +1,224 @@
+"""Restore: the pinned versions into a staging folder, verified, then swapped in; nothing is overwritten.
+
+Staged beside the destination on the same file system, so that each swap is a rename: a missing home appears
+whole or not at all. What a swap displaces is kept in the same work folder, and the result says where. Until
+all of it is staged and verified the destination is untouched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from domain.clock import utc_now
+from domain.errors import Damaged, Failed, Refused
+from systems.mirror.bucket import AT_ONCE, Absent, Bucket
+from systems.mirror.entry import Miss, Pinned
+from systems.mirror.names import escape, key_of
+from systems.mirror.parallel import run_all
+from systems.mirror.progress import Listener, Meter
+from systems.mirror.restore_plan import RestorePlan
+from systems.mirror.swap import Swapper, set_metadata
+from systems.mirror.tree import WORK_PREFIX, open_root, parent_of
+
+
+@dataclass(frozen=True)
+class RestoreResult:
+    """What a restore did.
+
+    Attributes:
+        files: files and links brought back; `bytes`: theirs together.
+        fixed: entries whose content was right and whose owner, mode or time was set.
+        kept: the folder that holds what was displaced, below `replaced/`; None when nothing was.
+    """
+
+    state: Literal["complete", "partial", "failed"]
+    point: str
+    files: int
+    bytes: int
+    fixed: int
+    kept: Path | None
+    skipped: tuple[Miss, ...]
+
+
+Reasons = dict[bytes, str]
+
+
+class Staged(NamedTuple):
+    """A pin and where below the staging folder it goes. `root`: it is swapped in itself, with all below it."""
+
+    pin: Pinned
+    verb: str
+    place: bytes
+    root: bool
+
+
+def apply_restore(plan: RestorePlan, *, workers: int = AT_ONCE, progress: Listener | None = None) -> RestoreResult:
+    """Work through `plan`.
+
+    An object that is missing or damaged in the bucket is a miss; what is on disk in its place stays.
+
+    Raises:
+        Failed: the staging folder could not be filled (full disk); the destination is untouched.
+        Unreachable, Refused: the store went away or denied a read; the destination is untouched.
+    """
+    staged = list(_places(plan))
+    fixes = [action.on for action in plan.actions if action.verb == "fix-metadata"]
+    with contextlib.ExitStack() as opened:
+        work = opened.enter_context(_work_folder(plan.destination))
+        stage, replaced, base = (
+            _opened(opened, folder) for folder in (work / "stage", work / "replaced", plan.destination.parent)
+        )
+        lost, flaws = _fill(plan, stage, staged, workers, progress)
+        swapper = Swapper(base, os.fsencode(plan.destination.name), stage, replaced)
+        for item in staged:
+            if item.root and item.pin.entry.path not in lost:
+                swapper.swap(item.pin.entry.path, item.place, replace=item.verb == "replace")
+        swapper.finish([*(item.pin for item in staged if item.pin.entry.is_folder), *fixes])
+        kept = work / "replaced" if any((work / "replaced").iterdir()) else None
+    told = {**flaws, **lost, **swapper.misses}
+    back = [item.pin.entry for item in staged if item.pin.entry.path not in lost and swapper.is_in(item.pin.entry.path)]
+    content = [entry for entry in back if not entry.is_folder]
+    done_nothing = bool(plan.actions) and len(told) >= len(plan.actions)
+    return RestoreResult(
+        state="failed" if done_nothing else "partial" if told else "complete",
+        point=plan.point.id,
+        files=len(content),
+        bytes=sum(entry.size for entry in content),
+        fixed=sum(pin.entry.path not in told for pin in fixes),
+        kept=kept,
+        skipped=tuple(Miss(escape(path) or ".", reason) for path, reason in told.items()),
+    )
+
+
+def _opened(opened: contextlib.ExitStack, folder: Path) -> int:
+    descriptor = open_root(folder)
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def _places(plan: RestorePlan) -> Iterator[Staged]:
+    """Actions come in tree order, so what is below a folder that is swapped in follows it."""
+    top: bytes | None = None
+    number = 0
+    for action in plan.actions:
+        if action.verb == "fix-metadata":
+            continue
+        path = action.on.entry.path
+        if top is not None and (not top or path.startswith(top + b"/")):
+            inner = path[len(top) + 1 :] if top else path
+            yield Staged(action.on, action.verb, b"%d/%s" % (number, inner), root=False)
+            continue
+        number += 1
+        top = path if action.on.entry.is_folder else None
+        yield Staged(action.on, action.verb, b"%d" % number, root=True)
+
+
+def _fill(
+    plan: RestorePlan, stage: int, staged: list[Staged], workers: int, progress: Listener | None
+) -> tuple[Reasons, Reasons]:
+    """Fetch everything; what was lost in the bucket, and what is staged but not under its owner."""
+    bucket = Bucket(plan.location)
+    for item in staged:
+        if item.pin.entry.is_folder:
+            with _no_room(plan, item), parent_of(stage, item.place) as (folder, name):
+                os.mkdir(name, 0o700, dir_fd=folder)
+    content = [item for item in staged if not item.pin.entry.is_folder]
+    meter = Meter("restore", len(content), progress)
+    lost: Reasons = {}
+    flaws: Reasons = {}
+
+    def fetch(item: Staged) -> None:
+        path = item.pin.entry.path
+        try:
+            with _no_room(plan, item), parent_of(stage, item.place) as (folder, name):
+                _fetch(bucket, folder, name, item.pin)
+                try:
+                    set_metadata(folder, name, item.pin.entry)
+                except PermissionError as error:
+                    flaws[path] = str(error.strerror)
+        except (Absent, Damaged) as error:
+            lost[path] = f"the stored copy is lost: {error.cause}"
+        meter.count(item.pin.entry.size)
+
+    run_all(fetch, content, workers)
+    return lost, flaws
+
+
+def _fetch(bucket: Bucket, folder: int, name: bytes, pin: Pinned) -> None:
+    key = key_of(bucket.location.prefix, pin.entry.path, pin.entry.mode)
+    digest = hashlib.sha256()
+    target = b""
+    if pin.entry.is_link:
+        target = b"".join(bytes(piece) for piece in bucket.stream(key, pin.version))
+        digest.update(target)
+    else:
+        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+        try:
+            for piece in bucket.stream(key, pin.version):
+                digest.update(piece)
+                _write(file, piece)
+        finally:
+            os.close(file)
+    if digest.hexdigest() != pin.sha256:
+        if not pin.entry.is_link:
+            os.unlink(name, dir_fd=folder)
+        raise Damaged(key, "its bytes are not those that were stored", "restore it from another point")
+    if pin.entry.is_link:
+        os.symlink(target, name, dir_fd=folder)
+
+
+def _write(file: int, piece: memoryview) -> None:
+    while piece:
+        piece = piece[os.write(file, piece) :]  # a disk that fills up takes a part first
+
+
+@contextlib.contextmanager
+def _no_room(plan: RestorePlan, item: Staged) -> Iterator[None]:
+    """Any trouble with the staging folder ends the restore: the disk is full, or not to be written."""
+    try:
+        yield
+    except OSError as error:
+        raise Failed(
+            f"restore to {plan.destination}",
+            f"{escape(item.pin.entry.path) or '.'} could not be staged beside it ({error.strerror}); "
+            "the destination is untouched and the staging folder removed",
+            "make room there, or restore to a larger file system",
+        ) from None
+
+
+@contextlib.contextmanager
+def _work_folder(destination: Path) -> Iterator[Path]:
+    """A private folder on the destination's file system with `stage/` and `replaced/`; the latter may stay.
+
+    It is beside the destination, or inside where that is a mount point. No mirror takes it in (`tree.scan`).
+    """
+    parent = destination.parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        inside = destination.exists() and destination.stat().st_dev != parent.stat().st_dev
+        name = f"{WORK_PREFIX.decode()}{utc_now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        work = (destination if inside else parent) / name
+        work.mkdir(mode=0o700)
+        (work / "stage").mkdir(mode=0o700)
+        (work / "replaced").mkdir(mode=0o700)
+    except OSError as error:
+        raise Refused(
+            f"destination {destination}",
+            f"no staging folder can be made beside it ({error.strerror})",
+            "restore as a user who may write there",
+        ) from None
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work / "stage")
+        with contextlib.suppress(OSError):  # stays while it holds something
+            (work / "replaced").rmdir()
+            work.rmdir()

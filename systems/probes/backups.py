@@ -1,0 +1,38 @@
+"""Probes of the backups: how old the newest snapshot and the newest state of the mirror are."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from domain.clock import utc_now
+from environments.settings import AwsSettings, HomesSettings, ObjectStoreSettings
+from systems.mirror.location import MirrorLocation
+from systems.mirror.points import history
+from systems.probes.look import Seen
+from systems.snapshots import latest_snapshot
+
+
+def look_at_snapshots(aws: AwsSettings, homes: HomesSettings, *, max_age: timedelta) -> Seen:
+    """The newest snapshot of the file system is not older than `max_age`."""
+    snapshot = latest_snapshot(aws, homes)
+    where = f"snapshot of {homes.file_system_id} in vault {aws.backup_vault}"
+    return _aged(where, snapshot.created_at if snapshot else None, max_age)
+
+
+def look_at_mirror(store: ObjectStoreSettings, *, max_age: timedelta) -> Seen:
+    """The newest point of the homes' mirror is not older than `max_age`."""
+    location = MirrorLocation(store, "user-data")
+    points = history(location)
+    return _aged(f"point of the mirror {location.url}", points[-1].created_at if points else None, max_age)
+
+
+def _aged(what: str, created_at: datetime | None, max_age: timedelta) -> Seen:
+    """Overdue is degraded, not failed: users work on, but what they do since then is not safe."""
+    limit = f"the limit is {max_age.total_seconds() / 3600:.0f} h"
+    if created_at is None:
+        return Seen(f"there is no {what} at all", "degraded", "run the daily backup now")
+    age = utc_now() - created_at
+    seen = f"newest {what} is from {created_at:%Y-%m-%d %H:%M} UTC, {age.total_seconds() / 3600:.1f} h old"
+    if age > max_age:
+        return Seen(f"{seen}; {limit}", "degraded", "run the daily backup now, then see why its schedule missed")
+    return Seen(seen)

@@ -1,0 +1,72 @@
+"""What a probe is, and how one is carried out: on time, and with an answer whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from domain.errors import RiskhubError
+from domain.health import Finding, FindingState
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look at one part showed, in words with figures."""
+
+    what: str
+    state: FindingState = "ok"
+    next_step: str = ""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A look at one part of the platform.
+
+    Attributes:
+        name: stable, e.g. "hub-api"; other tools key on it.
+        look: says what it sees, or raises a `RiskhubError`, which is a failed finding.
+        deadline: after it the part counts as failed, and the look is left behind.
+    """
+
+    name: str
+    look: Callable[[], Seen]
+    deadline: timedelta
+
+
+def carry_out(probe: Probe) -> Finding:
+    """Look, and answer within the probe's deadline.
+
+    The look runs in a thread of its own which is abandoned when it is late: a hung NFS mount blocks even
+    `statvfs` for ever, and no client's timeout helps against it.
+    """
+    started = time.monotonic()
+    answer: SimpleQueue[Seen | Exception] = SimpleQueue()
+
+    def look() -> None:
+        try:
+            answer.put(probe.look())
+        except Exception as error:  # it crosses to the waiting thread, which tells it
+            answer.put(error)
+
+    Thread(target=look, name=f"probe-{probe.name}", daemon=True).start()
+    seconds = probe.deadline.total_seconds()
+    try:
+        seen = answer.get(timeout=seconds)
+    except Empty:
+        seen = Seen(f"no answer within {seconds:.0f} s", "failed", "look at the part itself: it hangs")
+    if isinstance(seen, RiskhubError):
+        seen = Seen(f"{seen.thing}: {seen.cause}", "failed", seen.next_step)
+    elif isinstance(seen, Exception):
+        # A defect of the probe must not hide what the others see. Its words may quote anything: only its type is told.
+        log.error("probe %s broke", probe.name, exc_info=seen)
+        seen = Seen(
+            f"the probe itself broke ({type(seen).__name__})", "failed", "read the run's log and report the bug"
+        )
+    return Finding(probe.name, seen.state, seen.what, seen.next_step, time.monotonic() - started)

@@ -1,0 +1,18 @@
+"""Probes as tasks: each shows in the UI by its own name, none is retried, since a retry would hide what is."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from domain.health import Finding
+from systems import probes
+from systems.probes import Probe, probes_of
+
+__all__ = ["carry_out", "probes_of"]
+
+
+@task(name="probe", task_run_name="probe-{probe.name}", cache_policy=NO_CACHE)
+def carry_out(probe: Probe) -> Finding:
+    """One probe, within its own deadline."""
+    return probes.carry_out(probe)

@@ -1,0 +1,143 @@
+"""What a flow shows and leaves behind: its plan before the act, its record after it.
+
+Both are artifacts in the Prefect UI; the record is evidence in the bucket as well. A store that is down
+must not hide what the run did: the record then says so, and its copy lies in the state folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext, get_settings_context
+from prefect.logging import get_run_logger
+
+from domain.clock import utc_now
+from domain.errors import RiskhubError
+from domain.health import Finding
+from domain.plan import Outcome, Plan
+from domain.record import Record, RunState, planned_actions, state_of
+from environments.loader import state_folder
+from environments.settings import Environment
+from systems import evidence
+from tasks.markdown import plan_page, record_page
+
+store_evidence = task(name="store-evidence", retries=1, retry_delay_seconds=1, cache_policy=NO_CACHE)(
+    evidence.store_evidence
+)
+
+
+def publish_plan(plan: Plan[Any], *, environment: Environment) -> None:
+    """Show `plan` in the UI as the artifact `<flow>-plan`, before anything is done."""
+    fields = planned_actions(plan)
+    page = plan_page(plan.title, plan.digest, fields["actions"], fields["left_alone"], environment.name)
+    create_markdown_artifact(page, key=f"{_flow_name()}-plan", description=plan.title)
+
+
+def record(
+    *,
+    flow: str,
+    environment: Environment,
+    started_at: datetime,
+    executed: bool,
+    summary: str,
+    plan: Plan[Any] | None = None,
+    outcomes: Sequence[Outcome] = (),
+    findings: Sequence[Finding] = (),
+    measures: Mapping[str, float | int | str | None] | None = None,
+    links: Mapping[str, str] | None = None,
+    state: RunState | None = None,
+) -> Record:
+    """The run's result, kept as evidence and shown as the artifact `<flow>-result`.
+
+    The state follows from the outcomes and findings (some bad: `partial`) unless it is given.
+    """
+    made = Record(
+        flow=flow,
+        environment=environment.name,
+        state=state or _state(outcomes, findings, executed=executed),
+        summary=summary,
+        started_at=started_at,
+        finished_at=utc_now(),
+        outcomes=tuple(outcomes),
+        findings=tuple(findings),
+        measures=dict(measures or {}),
+        links=dict(links or {}),
+        **(planned_actions(plan) if plan else {}),
+    )
+    return leave(made, environment)
+
+
+def leave(made: Record, environment: Environment | None) -> Record:
+    """Keep `made` as evidence and show it; returns it with the links to both.
+
+    Without an environment (its file could not be read) the evidence stays in the state folder.
+    """
+    kept = _kept(made, environment)
+    run = _run_page(environment)
+    shown = kept.model_copy(update={"links": {**kept.links, **({"run": run} if run else {})}})
+    create_markdown_artifact(record_page(shown), key=f"{made.flow}-result", description=f"{made.state}: {made.summary}")
+    return shown
+
+
+def _state(outcomes: Sequence[Outcome], findings: Sequence[Finding], *, executed: bool) -> RunState:
+    state = state_of(list(outcomes), executed=executed)
+    bad = any(finding.state in ("degraded", "failed") for finding in findings)
+    return "partial" if bad and state == "complete" else state
+
+
+def _kept(made: Record, environment: Environment | None) -> Record:
+    if environment is None:
+        return _kept_locally(made, "no environment tells where the bucket is")
+    try:
+        key = store_evidence(environment.objects, made)
+    except RiskhubError as error:
+        return _kept_locally(made, str(error))
+    return made.model_copy(update={"links": {**made.links, "evidence": f"s3://{environment.objects.bucket}/{key}"}})
+
+
+def _kept_locally(made: Record, why: str) -> Record:
+    warning = Finding(
+        probe="evidence",
+        state="failed",
+        seen=f"evidence is not in the bucket: {why}",
+        next_step="copy it to the bucket's evidence/ folder once it answers",
+    )
+    body = evidence.evidence_body(made)
+    path = state_folder() / "evidence" / evidence.evidence_name(made, body)
+    links = {**made.links, "evidence": str(path)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    except OSError as error:
+        warning = replace(
+            warning,
+            seen=f"{warning.seen}; and {path} could not be written: {error.strerror}",
+            next_step="keep the run's log: it is the only record",
+        )
+        links = made.links
+    get_run_logger().warning("%s. Next: %s", warning.seen, warning.next_step)
+    return made.model_copy(update={"findings": (*made.findings, warning), "links": links})
+
+
+def _flow_name() -> str:
+    context = FlowRunContext.get()
+    if context is None or context.flow is None:
+        raise RuntimeError("publish_plan is called from inside a flow")
+    return context.flow.name
+
+
+def _run_page(environment: Environment | None) -> str | None:
+    """Where this run is seen in the UI; none when an ephemeral server holds it, which nobody can visit."""
+    context = FlowRunContext.get()
+    if environment is None or context is None or context.flow_run is None:
+        return None
+    if get_settings_context().settings.api.url is None or "PREFECT__SERVER_EPHEMERAL" in os.environ:
+        return None
+    return f"{environment.prefect.ui_url}/runs/flow-run/{context.flow_run.id}"

@@ -1,0 +1,85 @@
+"""What a person sees: the login through SSO, a notebook that runs, a finished run in the Prefect UI.
+
+The pictures land in the test stack's folder, or where RISKHUB_SCREENSHOTS says.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from devstack.day.people import Person
+from devstack.day.runs import Deployments
+from devstack.stack import Stack
+from environments import Environment
+
+PATIENCE = timedelta(seconds=60) / timedelta(milliseconds=1)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if program is None:
+        assert not os.environ.get("RISKHUB_REQUIRE_BROWSER"), "no Chromium on this machine, and one is required here"
+        pytest.skip("no Chromium on this machine: nobody saw the pages")
+    flags = ["--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-quic"]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=flags, chromium_sandbox=os.geteuid() != 0)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE)
+    context.route(lambda url: "://127.0.0.1:" not in url, _refuse)  # nothing here needs the world outside
+    yield context.new_page()
+    context.close()
+
+
+def _refuse(route: Route) -> None:
+    route.abort()
+
+
+def picture(page: Page, stack: Stack, name: str) -> None:
+    folder = Path(os.environ.get("RISKHUB_SCREENSHOTS") or stack.state / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png")
+
+
+def test_a_user_logs_in_through_sso_opens_a_notebook_and_runs_a_cell(
+    stack: Stack, env: Environment, page: Page
+) -> None:
+    dina = Person.log_in("dina", env.hub.public_url)
+    dina.start_server()
+    dina.write_notebook("portfolio.ipynb")
+
+    page.goto(env.hub.public_url)
+    page.get_by_role("link", name="Sign in with Corporate SSO").click()
+    page.get_by_role("button", name="dina", exact=True).first.click()
+    page.wait_for_url("**/hub/home")
+    page.goto(f"{dina.server_url}/lab/tree/portfolio.ipynb")
+    cell = page.locator(".jp-Notebook .jp-CodeCell").first
+    cell.locator(".cm-content").click()
+    page.locator(".jp-KernelStatus-success, [data-status=idle]").first.wait_for(state="attached")
+    page.keyboard.press("Shift+Enter")
+    expect(cell.locator(".jp-OutputArea-output")).to_have_text("1.0")
+    picture(page, stack, "notebook")
+
+
+def test_a_finished_run_is_seen_in_the_prefect_ui(stack: Stack, env: Environment, page: Page) -> None:
+    deployments = Deployments(env.prefect.api_url, env.prefect.ui_url)
+    run = deployments.wait(deployments.start("cull-idle-servers/every-15-minutes", {}))
+    page.goto(run.url)
+    expect(page.get_by_text("Planned").first).to_be_visible()
+    page.get_by_role("tab", name="Artifacts").click()
+    expect(page.get_by_text("cull-idle-servers-plan").first).to_be_visible()
+    picture(page, stack, "prefect-run")

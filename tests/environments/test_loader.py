@@ -1,0 +1,152 @@
+"""Environment files: what is wrong is said, what is secret is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import Refused
+from environments import load_environment
+from environments.loader import FOLDER
+
+VARIABLES = {
+    "JUPYTERHUB_API_URL": "http://hub:8081/hub/api",
+    "JUPYTERHUB_PUBLIC_URL": "https://hub.example",
+    "JUPYTERHUB_API_TOKEN": "s3cr3t-hub-token",
+    "HUB_DATABASE_URL": "postgresql://hub:s3cr3t-password@db/hub",
+    "EFS_MOUNT_POINT": "/mnt/efs",
+    "EFS_FILE_SYSTEM_ID": "fs-1",
+    "S3_BACKUP_BUCKET": "riskhub-backup",
+    "AWS_REGION": "eu-west-1",
+    "AWS_BACKUP_ROLE_ARN": "arn:aws:iam::123456789012:role/backup",
+    "RISK_API_URL": "https://risk.example",
+    "RISK_API_TOKEN": "s3cr3t-risk-token",
+    "PREFECT_API_URL": "https://prefect.example/api",
+    "PREFECT_UI_URL": "https://prefect.example",
+}
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RISKHUB_STATE", str(tmp_path / "state"))
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for path in FOLDER.glob("*.toml"):
+        (tmp_path / path.name).write_text(path.read_text())
+    return tmp_path
+
+
+def altered(folder: Path, name: str, before: str, after: str) -> Path:
+    path = folder / f"{name}.toml"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["dev", "uat", "prod"])
+def test_a_platforms_variables_make_its_environment_whole(name: str) -> None:
+    loaded = load_environment(name)
+    assert (loaded.name, loaded.hub.authentication) == (name, "sso")
+    assert loaded.hub.api_token.get_secret_value() == "s3cr3t-hub-token"
+
+
+def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(Refused, match=r"there is no such environment.*local, dev, uat, prod"):
+        load_environment("staging")
+
+
+def test_a_path_is_not_an_environment() -> None:
+    with pytest.raises(Refused, match="there is no such environment"):
+        load_environment("../dev")
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="its file is missing"):
+        load_environment("dev", tmp_path)
+
+
+def test_a_malformed_file_is_refused_with_the_line(folder: Path) -> None:
+    altered(folder, "dev", "[homes]", "[homes")
+    with pytest.raises(Refused, match=r"not valid TOML.*line \d+"):
+        load_environment("dev", folder)
+
+
+def test_a_file_that_is_not_text_is_refused(folder: Path) -> None:
+    (folder / "dev.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(Refused, match="not valid TOML"):
+        load_environment("dev", folder)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_or_empty_variable_is_named(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RISK_API_TOKEN")
+    if value is not None:
+        monkeypatch.setenv("RISK_API_TOKEN", value)
+    with pytest.raises(Refused, match=r"variable RISK_API_TOKEN is not set. Next: set it and run again"):
+        load_environment("dev")
+
+
+def test_without_the_embedded_stack_the_next_step_is_to_start_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RISK_API_TOKEN")
+    with pytest.raises(Refused, match="riskhub stack up"):
+        load_environment("local")
+
+
+def test_an_unknown_key_is_refused_by_its_name(folder: Path) -> None:
+    altered(folder, "dev", "idle = 3600", "idel = 3600")
+    with pytest.raises(Refused, match=r"culling\.idel"):
+        load_environment("dev", folder)
+
+
+@pytest.mark.parametrize("name", ["uat", "prod"])
+def test_local_login_is_refused_where_people_work(name: str, folder: Path) -> None:
+    altered(folder, name, "[hub]", '[hub]\nauthentication = "local"')
+    with pytest.raises(Refused, match=f"'local' is refused in {name}"):
+        load_environment(name, folder)
+
+
+def test_local_login_is_allowed_in_development(folder: Path) -> None:
+    altered(folder, "dev", "[hub]", '[hub]\nauthentication = "local"')
+    assert load_environment("dev", folder).hub.authentication == "local"
+
+
+def test_keys_of_the_object_store_come_in_pairs(folder: Path) -> None:
+    altered(folder, "dev", "[objects]", '[objects]\naccess_key_id = "s3cr3t-key"')
+    with pytest.raises(Refused, match="go together") as refused:
+        load_environment("dev", folder)
+    assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize("variable", ["JUPYTERHUB_API_URL", "S3_BACKUP_BUCKET", "RISK_API_URL"])
+def test_a_bad_value_is_not_quoted_in_the_message(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "s3cr3t IN THE WRONG PLACE")
+    with pytest.raises(Refused) as refused:
+        load_environment("dev")
+    assert "s3cr3t" not in str(refused.value)
+    assert refused.value.__context__ is None or refused.value.__suppress_context__
+
+
+def test_secrets_print_as_stars() -> None:
+    loaded = load_environment("prod")
+    assert "s3cr3t" not in repr(loaded) + str(loaded) + loaded.model_dump_json()
+
+
+def test_the_stacks_own_values_come_before_the_process_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    names = ("POSTGRES_TOOLS", "S3_ENDPOINT_URL", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
+    control = ("AWS_CONTROL_ENDPOINT_URL", "AWS_CONTROL_ACCESS_KEY_ID", "AWS_CONTROL_SECRET_ACCESS_KEY")
+    values = dict.fromkeys((*names, *control), "http://127.0.0.1:1") | {"S3_BACKUP_BUCKET": "from-the-stack"}
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "values.env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    for name in values:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("S3_BACKUP_BUCKET", "from-the-process")
+    assert load_environment("local").objects.bucket == "from-the-stack"
+    assert load_environment("local").risk_api.url == "https://risk.example"

@@ -1,0 +1,117 @@
+"""Culling on the running stack: the idle one stops, the one at work does not, and a dry run touches nobody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from devstack.day.people import Person
+from devstack.stack import Stack
+from domain.clock import utc_now
+from domain.record import Record
+from environments import load_environment
+from environments.settings import CullPolicy, Environment
+from flows.chapter import record_of
+from flows.sessions import cull_idle_servers
+from systems.hub import Stop, list_servers, stop_servers
+
+pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
+
+IDLE = timedelta(seconds=8)
+POLICY = CullPolicy(idle=IDLE, max_share=1)
+
+
+@pytest.fixture(scope="module")
+def people(stack: Stack) -> Iterator[tuple[Person, Person]]:
+    """Ana rests, bea works."""
+    stack.revive()
+    ana, bea = (Person.log_in(name, stack.public_url) for name in ("ana", "bea"))
+    yield ana, bea
+    hub = load_environment("local").hub
+    stop_servers(hub, [Stop(server, None) for server in list_servers(hub)])
+
+
+@pytest.fixture
+def ana(people: tuple[Person, Person]) -> Person:
+    """Ana, whose server runs."""
+    if not people[0].is_running():
+        people[0].start_server()
+    return people[0]
+
+
+@pytest.fixture
+def bea(people: tuple[Person, Person]) -> Person:
+    if not people[1].is_running():
+        people[1].start_server()
+    return people[1]
+
+
+def cull(policy: CullPolicy, *, execute: bool) -> Record:
+    record = record_of(cull_idle_servers("local", policy, execute, return_state=True))
+    assert record is not None
+    return record
+
+
+def let_rest(env: Environment, person: Person, at_work: Person | None = None) -> None:
+    """Until the Hub counts `person` as idle, while `at_work` keeps saving."""
+    give_up = time.monotonic() + 60
+    while True:
+        (server,) = [server for server in list_servers(env.hub) if server.user == person.name]
+        if utc_now() - (server.last_activity or server.started) > IDLE:
+            return
+        assert time.monotonic() < give_up, f"{person.name} does not fall idle"
+        if at_work:
+            at_work.write_text("notes.txt", "at work")
+        time.sleep(0.5)
+
+
+def test_a_dry_run_plans_and_stops_nobody(env, ana):
+    let_rest(env, ana)
+    record = cull(POLICY, execute=False)
+    assert record.state == "planned"
+    assert "ana/" in {action.target for action in record.actions}
+    assert record.plan_digest and not record.outcomes
+    assert ana.is_running()
+
+
+def test_the_idle_server_stops_and_the_one_at_work_does_not(env, ana, bea):
+    let_rest(env, ana, at_work=bea)
+    record = cull(POLICY, execute=True)
+    assert record.state == "complete", record
+    assert [(outcome.target, outcome.state) for outcome in record.outcomes] == [("ana/", "done")]
+    assert "bea/" in {action.target for action in record.left_alone}
+    assert not ana.is_running() and bea.is_running()
+
+
+def test_a_plan_over_the_share_is_refused_and_stops_nobody(ana):
+    record = cull(CullPolicy(idle=timedelta(0), max_share=0.01, at_least=0), execute=True)
+    assert record.state == "refused" and "allowed in one run" in record.summary
+    assert ana.is_running()
+
+
+def test_a_hub_that_is_down_ends_in_one_clear_message(env, stack):
+    stack.stop_part("hub")
+    try:
+        record = cull(POLICY, execute=True)
+    finally:
+        stack.restart_part("hub")
+    assert record.state == "failed"
+    assert "Hub at" in record.summary and "Next:" in record.summary
+
+
+def test_a_rejected_token_is_refused_and_never_shown(env, stack, caplog):
+    values = stack.state / "values.env"
+    kept, wrong = values.read_text(), SecretStr("d" * 32)
+    right = env.hub.api_token.get_secret_value()
+    values.write_text(kept.replace(f"JUPYTERHUB_API_TOKEN={right}", f"JUPYTERHUB_API_TOKEN={wrong.get_secret_value()}"))
+    try:
+        assert load_environment("local").hub.api_token == wrong
+        record = cull(POLICY, execute=True)
+    finally:
+        values.write_text(kept)
+    assert record.state == "refused" and "token was rejected" in record.summary
+    assert wrong.get_secret_value() not in record.model_dump_json() + caplog.text

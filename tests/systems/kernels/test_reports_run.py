@@ -1,0 +1,182 @@
+"""One notebook run, and every way it may end: what is left always tells its own state."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from domain.errors import Failed, Refused
+from systems.kernels.reports import NotebookRun, run_notebook
+
+Write = Callable[..., Path]
+
+
+def run(source: Path, folder: Path, *, deadline: timedelta = timedelta(seconds=60), **parameters: str) -> NotebookRun:
+    secrets = {"RISK_API_TOKEN": "token-5b1c&<"}
+    return run_notebook(source, folder, parameters, environment={}, secrets=secrets, deadline=deadline)
+
+
+def states(made: NotebookRun) -> list[str]:
+    cells = nbformat.read(made.notebook, as_version=4).cells
+    return [cell.metadata.papermill.status for cell in cells if cell.cell_type == "code"]
+
+
+def assert_it_says_that_it_failed(made: NotebookRun) -> None:
+    kept = nbformat.read(made.notebook, as_version=4)
+    nbformat.validate(kept)
+    assert made.state == kept.metadata.riskhub.state == "failed"
+    assert "This report failed" in kept.cells[0].source
+    assert made.page.read_text().count("This report failed") == 1
+    assert "completed" not in states(made)[states(made).index("failed") :]
+
+
+def test_parameters_reach_the_cells_and_figures_come_back(notebook: Write, folder: Path) -> None:
+    source = notebook(
+        "portfolio = 'none'",
+        "from IPython.display import display\n"
+        "display({'application/vnd.riskhub.figures+json': {'length': len(portfolio)}}, raw=True)",
+    )
+    made = run(source, folder, portfolio="us-equity-core")
+    assert (made.state, made.problem, made.failed_cell) == ("complete", "", None)
+    assert made.figures == {"length": 14}
+    assert nbformat.read(made.notebook, as_version=4).metadata.riskhub.state == "complete"
+    assert states(made)[0] == "completed"
+
+
+def test_a_cell_that_raises_is_named_and_the_notebook_says_so(notebook: Write, folder: Path) -> None:
+    made = run(notebook("a = 1", "b = 2", "# why\n1 / 0", "never = 'reached'"), folder)
+    assert_it_says_that_it_failed(made)
+    assert made.failed_cell is not None
+    assert (made.failed_cell.number, made.failed_cell.ename) == (3, "ZeroDivisionError")
+    assert made.failed_cell.evalue == "division by zero"
+    assert states(made) == ["completed", "completed", "failed", "pending"]
+
+
+def test_a_killed_kernel_is_a_failed_report_not_a_completed_one(notebook: Write, folder: Path) -> None:
+    source = notebook("a = 1", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "b = 2")
+    made = run(source, folder)
+    assert_it_says_that_it_failed(made)
+    assert made.problem == "the kernel died"
+    assert made.failed_cell is not None
+    assert made.failed_cell.number == 2
+    assert states(made) == ["completed", "failed", "pending"]
+
+
+def test_a_killed_papermill_leaves_a_failed_report_and_no_kernel(notebook: Write, folder: Path) -> None:
+    source = notebook(
+        "a = 1", "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(60)", "b = 2"
+    )
+    made = run(source, folder)
+    assert_it_says_that_it_failed(made)
+    assert made.problem.startswith("papermill ended with code -9")
+    assert_no_kernel_of(folder)
+
+
+def test_at_the_deadline_it_stops_shows_where_and_leaves_no_kernel(notebook: Write, folder: Path) -> None:
+    made = run(notebook("a = 1", "while True: a += 1"), folder, deadline=timedelta(seconds=6))
+    assert_it_says_that_it_failed(made)
+    assert made.problem == "it was stopped after its deadline of 6 s"
+    assert made.failed_cell is not None
+    assert (made.failed_cell.number, made.failed_cell.ename) == (2, "KeyboardInterrupt")
+    assert made.seconds < 15
+    assert_no_kernel_of(folder)
+
+
+def test_a_cell_that_does_not_stop_at_the_deadline_is_killed(notebook: Write, folder: Path) -> None:
+    stubborn = "sum(range(10**13))"  # one call into C: no signal is looked at and no other thread runs
+    made = run(notebook("a = 1", stubborn), folder, deadline=timedelta(seconds=6))
+    assert_it_says_that_it_failed(made)
+    assert made.failed_cell is not None
+    assert made.failed_cell.number == 2
+    assert_no_kernel_of(folder)
+
+
+def test_a_printed_secret_is_masked_everywhere_and_fails_the_report(notebook: Write, folder: Path) -> None:
+    source = notebook(
+        "a = 1",
+        "import os\nfrom IPython.display import HTML, display\ntoken = os.environ['RISK_API_TOKEN']\n"
+        "print(token)\ndisplay(HTML(token))",
+        "raise ValueError(token)",
+    )
+    made = run(source, folder)
+    assert_it_says_that_it_failed(made)
+    assert made.problem == "it printed the value of RISK_API_TOKEN, masked here"
+    kept = made.notebook.read_text() + made.page.read_text() + repr(made)
+    assert "token-5b1c" not in kept
+    assert "********" in kept
+
+
+def test_a_kernel_gets_no_credentials_of_its_starter(
+    notebook: Write, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "hub-secret")
+    made = run(notebook("a = 1", "import os\nprint(sorted(os.environ), list(os.environ.values()))"), folder)
+    assert made.state == "failed"  # it printed its own token
+    assert "secret" not in made.notebook.read_text()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "cause"),
+    [({"windows": "500"}, "does not declare windows"), ({"window": "500"}, "of type str, its default of type int")],
+)
+def test_a_parameter_the_notebook_does_not_know_is_refused_before_a_kernel_starts(
+    notebook: Write, folder: Path, parameters: dict[str, str], cause: str
+) -> None:
+    with pytest.raises(Refused, match=cause):
+        run(notebook("window: int = 250\nname = 'x'"), folder, **parameters)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_is_no_notebook_is_refused(folder: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn.ipynb"
+    torn.write_text('{"cells": [')
+    with pytest.raises(Refused, match=r"notebook torn\.ipynb: it cannot be read"):
+        run(torn, folder)
+
+
+def test_a_disk_that_fills_up_during_the_run_leaves_a_failed_report(notebook: Write, folder: Path) -> None:
+    source = notebook("a = 1", "print('x' * 200_000)")
+    with files_up_to(64 * 1024):
+        made = run(source, folder)
+    kept = nbformat.read(made.notebook, as_version=4)
+    assert (made.state, kept.metadata.riskhub.state) == ("failed", "failed")
+    assert "File too large" in made.problem
+
+
+def test_where_nothing_can_be_written_there_is_one_clear_message(notebook: Write, folder: Path) -> None:
+    source = notebook("a = 1")
+    wanted = r"report of source\.ipynb: it cannot be written below .*Next: free space"
+    with files_up_to(500), pytest.raises(Failed, match=wanted):
+        run(source, folder)
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """No file grows beyond `size` bytes, for this process and those it starts: a write ends as on a full disk."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
+def assert_no_kernel_of(folder: Path) -> None:
+    """No process works in the run's folder."""
+    _, alive = psutil.wait_procs([one for one in psutil.process_iter() if _works_in(one, folder)], timeout=10)
+    assert not alive
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.cwd().startswith(str(folder))
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False

@@ -1,0 +1,71 @@
+"""Trees to mirror, how to compare them, and the bucket as boto3 sees it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import ClientError
+
+from environments.settings import ObjectStoreSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+
+def s3(settings: ObjectStoreSettings) -> S3Client:
+    assert settings.access_key_id and settings.secret_access_key
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key_id.get_secret_value(),
+        aws_secret_access_key=settings.secret_access_key.get_secret_value(),
+    )
+
+
+def make_bucket(settings: ObjectStoreSettings, *, versioned: bool = True) -> None:
+    client = s3(settings)
+    give_up = time.monotonic() + 20
+    while True:  # it answers before it can store
+        try:
+            client.create_bucket(Bucket=settings.bucket)
+            break
+        except ClientError:
+            assert time.monotonic() < give_up, "the object store takes no bucket"
+    if versioned:
+        client.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def age(root: Path, seconds: int = 1000) -> None:
+    """Give every entry a time in the past, each its own, with nanoseconds."""
+    now = time.time_ns() - seconds * 10**9
+    entries = sorted(os.walk(os.fsencode(root), topdown=False))
+    for number, (folder, _, names) in enumerate(entries):
+        for at, name in enumerate([*names, b"."]):
+            stamp = now + number * 1_000_000_007 + at * 1_003
+            os.utime(os.path.join(folder, name), ns=(stamp, stamp), follow_symlinks=False)  # noqa: PTH118
+
+
+def tree(root: Path) -> dict[bytes, tuple[object, ...]]:
+    """Everything that must be as it was: kind, mode, owner, mtime in ns, and content or target."""
+    found: dict[bytes, tuple[object, ...]] = {}
+
+    def visit(path: bytes, relative: bytes) -> None:
+        status = os.lstat(path)
+        content: object = None
+        if os.path.islink(path):  # noqa: PTH114
+            content = os.readlink(path)  # noqa: PTH115
+        elif os.path.isdir(path):  # noqa: PTH112
+            for name in os.listdir(path):  # noqa: PTH208
+                visit(path + b"/" + name, relative + b"/" + name)
+        else:
+            with open(path, "rb") as file:  # noqa: PTH123
+                content = file.read()
+        found[relative] = (oct(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns, content)
+
+    visit(os.fsencode(root), b"")
+    return found

@@ -1,0 +1,73 @@
+"""The dump against the stack's own Postgres: it can be restored, and each failure says what it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import psycopg2
+import pytest
+from pydantic import SecretStr
+
+from devstack.stack import Stack
+from domain.errors import Refused, Unreachable
+from environments import Environment
+from systems.database import dump_database
+
+
+def test_a_dump_restores_into_an_empty_database_with_every_row(stack: Stack, env: Environment, tmp_path: Path) -> None:
+    dump = dump_database(env.database, tmp_path / "hub.dump")
+    assert dump.bytes == dump.path.stat().st_size
+    assert dump.tables > 10
+
+    url = env.database.url.get_secret_value()
+    with psycopg2.connect(url) as connection:
+        connection.autocommit = True
+        connection.cursor().execute("drop database if exists rehearsal")
+        connection.cursor().execute("create database rehearsal")
+    rehearsal = url.rsplit("/", 1)[0] + "/rehearsal"
+    tool = str((env.database.tools or Path()) / "pg_restore")
+    subprocess.run((tool, "--exit-on-error", f"--dbname={rehearsal}", str(dump.path)), check=True, timeout=60)
+    assert _revision(rehearsal) == _revision(url) == dump.alembic_revision
+
+
+def test_a_wrong_password_is_refused_and_never_shown(stack: Stack, env: Environment, tmp_path: Path) -> None:
+    secret = stack.choices.secrets["database"]
+    wrong = env.database.model_copy(
+        update={"url": SecretStr(env.database.url.get_secret_value().replace(secret, "not-the-password"))}
+    )
+    with pytest.raises(Refused, match="password authentication failed") as refused:
+        dump_database(wrong, tmp_path / "hub.dump")
+    assert "not-the-password" not in str(refused.value)
+    assert not (tmp_path / "hub.dump").exists()
+
+
+def test_a_database_that_is_down_is_unreachable(stack: Stack, env: Environment, tmp_path: Path) -> None:
+    stack.stop_part("database")
+    try:
+        with pytest.raises(Unreachable, match="does not answer"):
+            dump_database(env.database, tmp_path / "hub.dump")
+    finally:
+        stack.restart_part("database")
+
+
+def test_a_full_disk_leaves_no_dump_behind(stack: Stack, env: Environment) -> None:
+    target = Path("/dev/full")
+    if not target.exists():
+        pytest.skip("no /dev/full on this machine: a full disk cannot be had without root")
+    folder = stack.state / "full"
+    folder.mkdir(exist_ok=True)
+    link = folder / "hub.dump"
+    link.symlink_to(target)
+    with pytest.raises(Exception, match="No space left on device"):
+        dump_database(env.database, link)
+    assert not os.path.lexists(link)
+
+
+def _revision(url: str) -> str:
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("select version_num from alembic_version")
+        row = cursor.fetchone()
+        assert row is not None
+        return str(row[0])
