@@ -108,7 +108,9 @@ def _follow(state: Path) -> Iterator[dict[str, Any]]:
 
     seen: set[str] = set()
     while True:
-        told = read_status(state) if (state / "status.json").exists() else {"phase": "starting", "parts": {}}
+        told: dict[str, Any] = {"phase": "starting", "parts": {}}
+        if (state / "status.json").exists():
+            told = read_status(state)
         for name in told["parts"].keys() - seen:
             click.echo(f"  {name:16} ready after {told['parts'][name]:5.1f} s", err=True)
         seen |= told["parts"].keys()

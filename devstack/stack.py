@@ -23,6 +23,7 @@ from botocore.config import Config
 from devstack import database, hub, object_store, scheduler, sso
 from devstack.aws.part import aws_control_plane
 from devstack.process import Part, free_ports, require_free, start, stop, sweep, wait_ready
+from devstack.risk_api.access import UserType
 from devstack.risk_api.part import risk_api
 from domain.errors import Failed
 from environments.loader import PROJECT
@@ -154,7 +155,7 @@ class Stack:
         ports, keys = self.choices.ports, self.choices.secrets
         database.initialise(self.state / "database", keys["database"])
         s3_ports = [ports[f"object-store-{n}"] for n in range(object_store.PORTS)]
-        tokens = {
+        tokens: dict[str, UserType] = {
             keys["risk_platform"]: "platform",
             keys["risk_data_scientist"]: "data-scientist",
             keys["risk_business_user"]: "business-user",

@@ -92,7 +92,7 @@ def _run(database: DatabaseSettings, deadline: timedelta, tool: str, *arguments:
         raise Failed(where, f"{tool} was not done after {seconds:.0f} s", "look for locks: pg_stat_activity") from None
     if done.returncode == 0:
         return done.stdout
-    words = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"code {done.returncode}"
+    words = " ".join(done.stderr.split())[:400] or f"code {done.returncode}"
     if any(sign in words for sign in ("Connection refused", "timeout expired", "could not translate", "starting up")):
         raise Unreachable(where, f"the server does not answer ({words})", "look at the database, then run again")
     if any(sign in words for sign in ("authentication failed", "does not exist", "permission denied", "version mism")):

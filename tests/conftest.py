@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,8 @@ from devstack.stack import Stack
 from environments import Environment, load_environment
 from environments.loader import PROJECT
 
-STATE = PROJECT / ".riskhub" / "tests"
+# its own folder for each of two test runs side by side: RISKHUB_TEST_STATE
+STATE = Path(os.environ.get("RISKHUB_TEST_STATE") or PROJECT / ".riskhub" / "tests")
 
 
 @pytest.fixture(scope="session")

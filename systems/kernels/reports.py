@@ -153,7 +153,7 @@ def _execute(
     except subprocess.TimeoutExpired:
         return f"it was stopped after its deadline of {deadline.total_seconds():.0f} s"
     finally:
-        _end(process)
+        _end(process, work)
     if result.exists():
         return str(json.loads(result.read_text())["problem"])
     return f"papermill ended with code {process.returncode}: {_last_line(folder / 'papermill.log')}"
@@ -165,22 +165,33 @@ def _environment(work: Path) -> dict[str, str]:
     return inherited | {"JUPYTER_RUNTIME_DIR": str(work), "IPYTHONDIR": str(work / "ipython")}
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End papermill and its kernel, which has a session of its own and would outlive it."""
-    if process.poll() is not None:
-        return
-    with contextlib.suppress(psutil.NoSuchProcess):
-        kernels = psutil.Process(process.pid).children(recursive=True)
-        for kernel in kernels:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                kernel.send_signal(signal.SIGINT)
+def _end(process: subprocess.Popen[bytes], work: Path) -> None:
+    """End papermill, its kernel (which has a session of its own, and may hold the interpreter) and what they began."""
+    if process.poll() is None:
+        for one in _begun_for(work):
+            if one.pid != process.pid:
+                _signal(one, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_LAST_WORDS)
-        for kernel in kernels:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                kernel.kill()
-    process.kill()
-    process.wait()
+        process.kill()
+        process.wait()
+    for one in _begun_for(work):
+        _signal(one, signal.SIGKILL)
+
+
+def _begun_for(work: Path) -> list[psutil.Process]:
+    """The processes that carry this run's folder in their environment, whoever their parent is by now."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            if process.environ().get("JUPYTER_RUNTIME_DIR") == str(work):
+                found.append(process)
+    return found
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
 
 
 def _left_behind(source: Path, folder: Path) -> NotebookNode:

@@ -10,6 +10,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -235,7 +236,9 @@ class _Remote(io.RawIOBase):
             return bytes(self._reader.read(size if size >= 0 else None))
 
 
+@lru_cache(maxsize=8)
 def _clients(settings: ObjectStoreSettings) -> tuple[S3Client, S3Store]:
+    """Both clients of a bucket, once: making boto3's takes longer than a small push."""
     keys = (settings.access_key_id, settings.secret_access_key)
     access_key_id, secret_access_key = (key.get_secret_value() if key else None for key in keys)
     session = boto3.Session(access_key_id, secret_access_key, region_name=settings.region)

@@ -63,9 +63,9 @@ def test_a_user_logs_in_through_sso_opens_a_notebook_and_runs_a_cell(
     dina.write_notebook("portfolio.ipynb")
 
     page.goto(env.hub.public_url)
-    page.get_by_role("link", name="Sign in with Corporate SSO").click()
+    page.get_by_text("Sign in with Corporate SSO").click()
     page.get_by_role("button", name="dina", exact=True).first.click()
-    page.wait_for_url("**/hub/home")
+    page.wait_for_url("**/user/dina/lab**")
     page.goto(f"{dina.server_url}/lab/tree/portfolio.ipynb")
     cell = page.locator(".jp-Notebook .jp-CodeCell").first
     cell.locator(".cm-content").click()
@@ -80,6 +80,6 @@ def test_a_finished_run_is_seen_in_the_prefect_ui(stack: Stack, env: Environment
     run = deployments.wait(deployments.start("cull-idle-servers/every-15-minutes", {}))
     page.goto(run.url)
     expect(page.get_by_text("Planned").first).to_be_visible()
-    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("Artifacts", exact=True).click()
     expect(page.get_by_text("cull-idle-servers-plan").first).to_be_visible()
     picture(page, stack, "prefect-run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -22,9 +23,8 @@ def test_a_dump_restores_into_an_empty_database_with_every_row(stack: Stack, env
     assert dump.tables > 10
 
     url = env.database.url.get_secret_value()
-    with psycopg2.connect(url) as connection:
-        connection.autocommit = True
-        connection.cursor().execute("drop database if exists rehearsal")
+    with contextlib.closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True  # databases are not made inside a transaction
         connection.cursor().execute("create database rehearsal")
     rehearsal = url.rsplit("/", 1)[0] + "/rehearsal"
     tool = str((env.database.tools or Path()) / "pg_restore")

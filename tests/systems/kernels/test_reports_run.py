@@ -70,9 +70,7 @@ def test_a_killed_kernel_is_a_failed_report_not_a_completed_one(notebook: Write,
 
 
 def test_a_killed_papermill_leaves_a_failed_report_and_no_kernel(notebook: Write, folder: Path) -> None:
-    source = notebook(
-        "a = 1", "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(60)", "b = 2"
-    )
+    source = notebook("a = 1", "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nsum(range(10**13))", "b = 2")
     made = run(source, folder)
     assert_it_says_that_it_failed(made)
     assert made.problem.startswith("papermill ended with code -9")
@@ -80,18 +78,18 @@ def test_a_killed_papermill_leaves_a_failed_report_and_no_kernel(notebook: Write
 
 
 def test_at_the_deadline_it_stops_shows_where_and_leaves_no_kernel(notebook: Write, folder: Path) -> None:
-    made = run(notebook("a = 1", "while True: a += 1"), folder, deadline=timedelta(seconds=6))
+    made = run(notebook("a = 1", "while True: a += 1"), folder, deadline=timedelta(seconds=10))
     assert_it_says_that_it_failed(made)
-    assert made.problem == "it was stopped after its deadline of 6 s"
+    assert made.problem == "it was stopped after its deadline of 10 s"
     assert made.failed_cell is not None
     assert (made.failed_cell.number, made.failed_cell.ename) == (2, "KeyboardInterrupt")
-    assert made.seconds < 15
+    assert made.seconds < 25
     assert_no_kernel_of(folder)
 
 
 def test_a_cell_that_does_not_stop_at_the_deadline_is_killed(notebook: Write, folder: Path) -> None:
     stubborn = "sum(range(10**13))"  # one call into C: no signal is looked at and no other thread runs
-    made = run(notebook("a = 1", stubborn), folder, deadline=timedelta(seconds=6))
+    made = run(notebook("a = 1", stubborn), folder, deadline=timedelta(seconds=10))
     assert_it_says_that_it_failed(made)
     assert made.failed_cell is not None
     assert made.failed_cell.number == 2

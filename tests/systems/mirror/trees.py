@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,3 +72,20 @@ def tree(root: Path) -> dict[bytes, tuple[object, ...]]:
 
     visit(os.fsencode(root), b"")
     return found
+
+
+@contextmanager
+def as_ordinary_user(folder: Path) -> Iterator[None]:
+    """Let file permissions count for this thread and those it starts, root or not, with `folder` as the current one.
+
+    Names must be relative to it: pytest's own folder is closed to others.
+    """
+    libc, before, here = ctypes.CDLL(None), os.geteuid(), Path.cwd()
+    os.chdir(folder)
+    if before == 0:
+        libc.setfsuid(65534)
+    try:
+        yield
+    finally:
+        libc.setfsuid(before)
+        os.chdir(here)
