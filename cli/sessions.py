@@ -28,10 +28,11 @@ from cli.prefect_session import prefect_session
 from domain.clock import utc_now
 from domain.errors import Refused
 from domain.record import Record, planned_actions, state_of
+from domain.sessions import Stop
 from environments import EnvironmentName, load_environment
 from environments.settings import CullPolicy, HubSettings
 from plans.culling import idle_since, plan_culls
-from systems.hub import Stop, list_servers, stop_servers
+from systems.hub import list_servers, stop_servers
 
 FLOW = "flows.sessions:cull_idle_servers"
 _TIME = "%Y-%m-%d %H:%M:%S"

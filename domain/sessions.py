@@ -23,3 +23,14 @@ class Server:
     def label(self) -> str:
         """`user/` for the default server, `user/name` for a named one."""
         return f"{self.user}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A server to stop.
+
+    `idle_since`: activity after this moment spares it; None when no activity does (it is too old).
+    """
+
+    server: Server
+    idle_since: datetime | None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from domain.clock import utc_now
 from domain.plan import Outcome
 from domain.record import Record
+from domain.sessions import Stop
 from environments import EnvironmentName, load_environment
 from environments.settings import CullPolicy
 from flows.chapter import chapter
 from plans.culling import idle_since, plan_culls
-from tasks.hub import Stop, list_servers, stop_servers
+from tasks.hub import list_servers, stop_servers
 from tasks.records import publish_plan, record
 
 

@@ -23,11 +23,12 @@ from environments import Environment
 from environments.loader import PROJECT
 from systems import configuration, database, homes, recovery_points, snapshots
 from systems.mirror import MirrorLocation, push
+from tasks.retries import while_unreachable
 
 SNAPSHOT_DEADLINE = timedelta(hours=6)
 
 
-@task(name="observe-backups", retries=2, retry_delay_seconds=2, cache_policy=NO_CACHE)
+@task(name="observe-backups", cache_policy=NO_CACHE, **while_unreachable(2, 2))
 def observe_backups(env: Environment) -> tuple[dict[MemberKind, str], Snapshot | None]:
     """What would be backed up, and the newest snapshot there is."""
     homes.require_home_mount(env.homes)
@@ -102,7 +103,7 @@ def save_configuration(env: Environment, point: str) -> Taken:
     return _taken("configuration", take)
 
 
-seal_recovery_point = task(name="seal-recovery-point", retries=2, retry_delay_seconds=2, cache_policy=NO_CACHE)(
+seal_recovery_point = task(name="seal-recovery-point", cache_policy=NO_CACHE, **while_unreachable(2, 2))(
     recovery_points.seal_recovery_point
 )
 

@@ -13,15 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.tasks import Task
 
 from domain.clock import utc_now
-from domain.errors import Refused, RiskhubError, Unreachable
+from domain.errors import Refused, RiskhubError
 from domain.health import Finding
 from domain.plan import Action, Outcome, OutcomeState, Plan
 from domain.reports import Parameter, ReportRun
@@ -31,6 +28,7 @@ from systems import published_reports, risk_platform
 from systems.kernels import reports as notebooks
 from systems.kernels.reports import NotebookRun
 from systems.published_reports import Lineage, file_sha256
+from tasks.retries import while_unreachable
 
 NOTEBOOKS = PROJECT / "notebooks"
 LIBRARIES = NOTEBOOKS / "libs"
@@ -48,30 +46,18 @@ class MadeReport:
     links: Mapping[str, str] = field(default_factory=dict)
 
 
-def _no_answer(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Only silence is worth another try: what is refused once is refused again."""
-    return isinstance(state.result(raise_on_failure=False), Unreachable)
-
-
-read_coverage = task(
-    name="read-coverage",
-    retries=3,
-    retry_delay_seconds=[1, 3, 9],
-    retry_condition_fn=_no_answer,
-    cache_policy=NO_CACHE,
-)(risk_platform.read_coverage)
-
-publish_report = task(
-    name="publish-report", retries=2, retry_delay_seconds=2, retry_condition_fn=_no_answer, cache_policy=NO_CACHE
-)(published_reports.publish_report)
-
-keep_failed_report = task(
-    name="keep-failed-report", retries=2, retry_delay_seconds=2, retry_condition_fn=_no_answer, cache_policy=NO_CACHE
-)(published_reports.keep_failed_report)
-
-verify_report = task(
-    name="verify-report", retries=2, retry_delay_seconds=2, retry_condition_fn=_no_answer, cache_policy=NO_CACHE
-)(published_reports.verify_report)
+read_coverage = task(name="read-coverage", cache_policy=NO_CACHE, **while_unreachable(1, 3, 9))(
+    risk_platform.read_coverage
+)
+publish_report = task(name="publish-report", cache_policy=NO_CACHE, **while_unreachable(2, 2))(
+    published_reports.publish_report
+)
+keep_failed_report = task(name="keep-failed-report", cache_policy=NO_CACHE, **while_unreachable(2, 2))(
+    published_reports.keep_failed_report
+)
+verify_report = task(name="verify-report", cache_policy=NO_CACHE, **while_unreachable(2, 2))(
+    published_reports.verify_report
+)
 
 
 def new_run_id(now: datetime) -> str:

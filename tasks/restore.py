@@ -13,9 +13,10 @@ from domain.plan import Outcome
 from environments import Environment
 from systems import homes, hub
 from systems.mirror import MirrorLocation, RestorePlan, apply_restore, plan_restore
+from tasks.retries import while_unreachable
 
 
-@task(name="compare-home", retries=2, retry_delay_seconds=2, cache_policy=NO_CACHE)
+@task(name="compare-home", cache_policy=NO_CACHE, **while_unreachable(2, 2))
 def compare_home(env: Environment, user: str, *, at: datetime | None, path: str | None) -> RestorePlan:
     """A home (or one path of it) held against the mirror's point; content by SHA-256."""
     homes.require_home_mount(env.homes)

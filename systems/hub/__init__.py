@@ -2,7 +2,6 @@
 
 from systems.hub.condition import list_routes, read_version, server_url
 from systems.hub.servers import (
-    Stop,
     end_server,
     list_servers,
     read_server,
@@ -13,7 +12,6 @@ from systems.hub.servers import (
 from systems.hub.users import delete_user, ensure_user
 
 __all__ = [
-    "Stop",
     "delete_user",
     "end_server",
     "ensure_user",

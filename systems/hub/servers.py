@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from domain.clock import UtcDatetime
 from domain.errors import Failed, Refused, RiskhubError
 from domain.plan import Outcome
-from domain.sessions import Server
+from domain.sessions import Server, Stop
 from environments.settings import HubSettings
 from systems.hub.api import HubApi, segment, user_path
 
@@ -39,17 +38,6 @@ class _UserModel(BaseModel):
     name: str
     groups: tuple[str, ...] = ()
     servers: dict[str, _ServerModel]
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A server to stop.
-
-    `idle_since`: activity after this moment spares it; None when no activity does (it is too old).
-    """
-
-    server: Server
-    idle_since: datetime | None
 
 
 def list_servers(hub: HubSettings) -> list[Server]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import boto3
 import obstore
@@ -22,6 +22,7 @@ from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
+from domain.clock import to_utc
 from domain.errors import Damaged, Failed, Refused, RiskhubError, Unreachable
 from environments.settings import ObjectStoreSettings
 from systems.mirror.location import MirrorLocation
@@ -42,6 +43,14 @@ class Absent(Refused):
 
 class Taken(Refused):
     """A write for a new object found one."""
+
+
+class Current(NamedTuple):
+    """An object as it shows in a listing. `version` is empty where it was not asked for."""
+
+    key: str
+    version: str
+    modified: datetime
 
 
 class Bucket:
@@ -70,20 +79,20 @@ class Bucket:
                 f"aws s3api put-bucket-versioning --bucket {self._name} --versioning-configuration Status=Enabled",
             )
 
-    def list_keys(self, prefix: str) -> Iterator[str]:
-        """Keys below `prefix`, in order."""
+    def list_current(self, prefix: str) -> Iterator[Current]:
+        """What a plain listing below `prefix` shows, by key."""
         with self._told(prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
                 for item in page.get("Contents", ()):
-                    yield item["Key"]
+                    yield Current(item["Key"], "", to_utc(item["LastModified"]))
 
-    def list_current(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Key and VersionId of every object that a plain listing below `prefix` shows."""
+    def list_current_versions(self, prefix: str) -> Iterator[Current]:
+        """The same with VersionIds; slower, since the store goes through all versions."""
         with self._told(prefix):
             for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._name, Prefix=prefix):
                 for item in page.get("Versions", ()):
                     if item["IsLatest"]:
-                        yield item["Key"], item["VersionId"]
+                        yield Current(item["Key"], item["VersionId"], to_utc(item["LastModified"]))
 
     def put(self, key: str, body: bytes | Iterator[bytes], size: int, attributes: dict[str, str]) -> str:
         """Write an object with its POSIX metadata and SHA-256; its VersionId.

@@ -41,7 +41,7 @@ def unescape(text: str) -> bytes:
 def key_of(prefix: str, path: bytes, mode: int) -> str:
     """The key of the entry at `path` (relative, b"" for the root) with `st_mode` `mode`; folders end in a slash."""
     name = escape(path)
-    if len(prefix) + len(name.encode()) + 2 > KEY_LIMIT or any(
+    if len(prefix.encode()) + len(name.encode()) + 2 > KEY_LIMIT or any(
         len(segment.encode()) > SEGMENT_LIMIT for segment in name.split("/")
     ):
         name = _TOO_LONG + hashlib.sha256(path).hexdigest()

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from domain.clock import to_utc
 from domain.errors import Refused
@@ -26,12 +27,20 @@ _ANNOUNCED = re.compile(r"unfinished/(\d{10})-[0-9a-f]+")
 _POINT_ID = re.compile(r"(\d{10})(-\d{8}T\d{6}Z)?")
 
 
+class Announcement(NamedTuple):
+    """A push for point `sequence` began at `began` (the store's clock) and has not ended well, or not yet."""
+
+    key: str
+    sequence: int
+    began: datetime
+
+
 @dataclass(frozen=True)
 class Shelf:
-    """What a listing of the manifests shows: the numbers of the points, and announcements of pushes by key."""
+    """What a listing of the manifests shows: the numbers of the points, and announcements without a point."""
 
     sequences: tuple[int, ...]
-    unfinished: dict[str, int]
+    unfinished: tuple[Announcement, ...]
 
     @property
     def last(self) -> int:
@@ -41,14 +50,15 @@ class Shelf:
 def look_at_shelf(bucket: Bucket) -> Shelf:
     """List the manifests. Foreign objects among them are passed over."""
     folder = bucket.location.manifests
-    sequences, unfinished = [], {}
-    for key in bucket.list_keys(folder):
-        name = key.removeprefix(folder)
+    sequences: list[int] = []
+    unfinished: list[Announcement] = []
+    for shown in bucket.list_current(folder):
+        name = shown.key.removeprefix(folder)
         if found := _MANIFEST.fullmatch(name):
             sequences.append(int(found[1]))
         elif found := _ANNOUNCED.fullmatch(name):
-            unfinished[key] = int(found[1])
-    return Shelf(tuple(sequences), unfinished)
+            unfinished.append(Announcement(shown.key, int(found[1]), shown.modified))
+    return Shelf(tuple(sequences), tuple(unfinished))
 
 
 def announce(bucket: Bucket, sequence: int) -> str:

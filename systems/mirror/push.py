@@ -20,7 +20,7 @@ from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Point, write_manifest
 from systems.mirror.names import key_of
 from systems.mirror.parallel import run_all
-from systems.mirror.points import announce, load_point, look_at_shelf, win_point
+from systems.mirror.points import Shelf, announce, load_point, look_at_shelf, win_point
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.transfer import ChangedKind, Torn, send
 from systems.mirror.tree import open_root, scan
@@ -78,7 +78,7 @@ def push(
         changes = compare(last, old, scan(root, skipped), skipped)
         require_plausible(changes, last, max_delete_share, str(source))
         announcement = announce(bucket, shelf.last + 1)
-        unknown = _heal(bucket, changes) if shelf.unfinished else set()
+        unknown = _heal(bucket, changes, shelf) if shelf.unfinished else set()
         sent = _send_all(bucket, root, changes, workers, Meter("push", len(changes.to_send), progress))
     finally:
         os.close(root)
@@ -102,7 +102,7 @@ def push(
     )
     win_point(bucket, point, write_manifest(point, rows))
     # One with our own number may be a push that still runs, and whose writes nobody has looked at.
-    bucket.delete([announcement, *(key for key, sequence in shelf.unfinished.items() if sequence < point.sequence)])
+    bucket.delete([announcement, *(each.key for each in shelf.unfinished if each.sequence < point.sequence)])
     return PushResult(
         state="partial" if misses else "complete",
         point=point.id,
@@ -174,23 +174,24 @@ def _send(bucket: Bucket, root: int, item: ToSend) -> _Outcome:
     return _Outcome(pin, uploaded=sent)
 
 
-def _heal(bucket: Bucket, changes: Changes) -> set[str]:
+def _heal(bucket: Bucket, changes: Changes, shelf: Shelf) -> set[str]:
     """After a push that did not finish: send again what the bucket shows in another version; the keys to delete.
 
-    Without this a file that was sent, not recorded and then deleted on disk would be shown for ever.
+    Without this a file that was sent, not recorded and then deleted on disk would be shown for ever. Only
+    what is younger than that push can come from it: older objects that nobody knows stay.
     """
-    prefix = f"{bucket.location.prefix}/"
-    shown = dict(bucket.list_current(prefix))
-    known = {_key(bucket, pin) for pin in changes.kept}
+    began = min(each.began for each in shelf.unfinished)
+    shown = {each.key: each for each in bucket.list_current_versions(f"{bucket.location.prefix}/")}
     right: list[Pinned] = []
     stale: list[Pinned] = []
     for pin in changes.kept:
-        shows = pin.entry.is_folder or shown.get(_key(bucket, pin)) == pin.version
+        current = shown.pop(_key(bucket, pin), None)
+        shows = pin.entry.is_folder or (current is not None and current.version == pin.version)
         (right if shows else stale).append(pin)
     changes.kept = right
     changes.to_send = [item._replace(anew=True) for item in changes.to_send]
     changes.to_send += [ToSend(pin.entry, pin, anew=True) for pin in stale]
-    return shown.keys() - known
+    return {key for key, current in shown.items() if current.modified >= began}
 
 
 def _key(bucket: Bucket, pin: Pinned) -> str:

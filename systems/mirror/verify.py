@@ -97,7 +97,7 @@ def _plain_copies(bucket: Bucket, sequence: int, pins: list[Pinned]) -> list[Mis
 
     Says nothing when a push ran meanwhile or did not finish: then the newest may rightly be newer.
     """
-    shown = dict(bucket.list_current(f"{bucket.location.prefix}/"))
+    shown = {each.key: each.version for each in bucket.list_current_versions(f"{bucket.location.prefix}/")}
     shelf = look_at_shelf(bucket)
     if shelf.last != sequence or shelf.unfinished:
         return []

@@ -13,11 +13,12 @@ from devstack.day.people import Person
 from devstack.stack import Stack
 from domain.clock import utc_now
 from domain.record import Record
+from domain.sessions import Stop
 from environments import load_environment
 from environments.settings import CullPolicy, Environment
 from flows.chapter import record_of
 from flows.sessions import cull_idle_servers
-from systems.hub import Stop, list_servers, stop_servers
+from systems.hub import list_servers, stop_servers
 
 pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
 

@@ -9,9 +9,8 @@ import pytest
 
 from domain.clock import utc_now
 from domain.errors import Failed, Refused
-from domain.sessions import Server
+from domain.sessions import Server, Stop
 from systems.hub import (
-    Stop,
     end_server,
     list_servers,
     read_server,

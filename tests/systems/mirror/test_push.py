@@ -7,8 +7,6 @@ import random
 import shutil
 import subprocess
 import sys
-import textwrap
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,8 +17,18 @@ from pydantic import SecretStr
 from devstack.process import free_ports
 from domain.errors import Refused, RiskhubError, Unreachable
 from environments.settings import ObjectStoreSettings
-from systems.mirror import MirrorLocation, PushResult, apply_restore, history, plan_restore, push, verify
-from tests.systems.mirror.trees import age, as_ordinary_user, make_bucket, s3, tree
+from systems.mirror import MirrorLocation, Progress, PushResult, apply_restore, history, plan_restore, push, verify
+from tests.systems.mirror.trees import age, as_ordinary_user, elsewhere, make_bucket, s3, tree
+
+WRITE = """
+import os, sys
+file = os.open(sys.argv[1], os.O_WRONLY)
+print("writing", flush=True)
+number = 0
+while True:
+    os.pwrite(file, b"%d" % number, 0)
+    number += 1
+"""
 
 
 def restored(location: MirrorLocation, folder: Path, **which: object) -> dict[bytes, tuple[object, ...]]:
@@ -82,34 +90,23 @@ def test_a_deleted_file_leaves_the_plain_copy_and_stays_in_earlier_points(
     assert b"/ana/notes.ipynb" not in restored(location, tmp_path / "now")
 
 
-def test_a_file_that_grows_while_it_is_read_is_reported_and_its_last_version_kept(
+def test_a_file_that_never_holds_still_is_reported_and_its_last_version_kept(
     location: MirrorLocation, homes: Path, tmp_path: Path
 ) -> None:
     log = homes / "ana" / "run.log"
-    log.write_text("first\n")
+    log.write_text("first")
     push(homes, location)
-    stop = threading.Event()
-
-    def write() -> None:
-        with log.open("ab", buffering=0) as file:
-            while not stop.is_set():
-                file.write(b"x" * 65536)
-                if file.tell() > 200_000_000:
-                    file.truncate(1_000_000)
-
-    writer = threading.Thread(target=write)
-    writer.start()
+    log.write_bytes(bytes(40_000_000))
+    writer = subprocess.Popen([sys.executable, "-c", WRITE, str(log)], stdout=subprocess.PIPE)
     try:
-        give_up = time.monotonic() + 10
-        while log.stat().st_size < 20_000_000 and time.monotonic() < give_up:
-            pass
+        assert writer.stdout and writer.stdout.readline() == b"writing\n"
         result = push(homes, location)
     finally:
-        stop.set()
-        writer.join()
+        writer.kill()
+        writer.communicate()
 
     assert [miss.path for miss in result.skipped] == ["ana/run.log"]
-    assert restored(location, tmp_path / "restored")[b"/ana/run.log"][-1] == b"first\n"
+    assert restored(location, tmp_path / "restored")[b"/ana/run.log"][-1] == b"first"
 
 
 def test_an_empty_source_is_refused_and_the_mirror_stays(location: MirrorLocation, homes: Path, tmp_path: Path) -> None:
@@ -217,34 +214,30 @@ def test_of_two_pushes_at_once_one_wins_and_no_point_is_torn(
     assert verify(location, homes).state == "complete"
 
 
-PUSH = textwrap.dedent("""
-    import sys
-    from pathlib import Path
-    from systems.mirror import parse_location, push
-    location = parse_location(sys.argv[2], sys.argv[3])
-    print("ready", flush=True)
-    sys.stdin.readline()
-    push(Path(sys.argv[1]), location)
-    print("done", flush=True)
-""")
+def test_an_unknown_object_older_than_a_broken_push_is_left_alone(location: MirrorLocation, homes: Path) -> None:
+    push(homes, location)
+    client, bucket = s3(location.store), location.store.bucket
+    client.put_object(Bucket=bucket, Key=f"{location.prefix}/README", Body=b"by the platform team")
+    older = client.head_object(Bucket=bucket, Key=f"{location.prefix}/README")["LastModified"]
+    give_up = time.monotonic() + 10
+    announcement = f"{location.manifests}unfinished/0000000002-00"
+    while time.monotonic() < give_up:  # the store's clock shows whole seconds
+        client.put_object(Bucket=bucket, Key=announcement, Body=b"")
+        if client.head_object(Bucket=bucket, Key=announcement)["LastModified"] > older:
+            break
+    client.put_object(Bucket=bucket, Key=f"{location.prefix}/ana/left-behind", Body=b"sent, never recorded")
+
+    push(homes, location)
+
+    assert "README" in keys(location)
+    assert "ana/left-behind" not in keys(location)
 
 
-def push_elsewhere(source: Path, location: MirrorLocation) -> subprocess.Popen[bytes]:
-    """A push in a process of its own, ready to begin when it is written to."""
-    store = location.store
-    assert store.access_key_id and store.secret_access_key
-    process = subprocess.Popen(
-        [sys.executable, "-c", PUSH, str(source), location.url, str(store.endpoint_url)],
-        env={
-            **os.environ,
-            "AWS_ACCESS_KEY_ID": store.access_key_id.get_secret_value(),
-            "AWS_SECRET_ACCESS_KEY": store.secret_access_key.get_secret_value(),
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout and process.stdout.readline() == b"ready\n"
-    return process
+def test_progress_ends_at_all_of_it(location: MirrorLocation, homes: Path) -> None:
+    told: list[Progress] = []
+    push(homes, location, progress=told.append)
+    assert told[-1].done == told[-1].total == 9
+    assert told[-1].bytes == sum(path.stat().st_size for path in homes.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -257,10 +250,7 @@ def test_a_push_killed_at_any_moment_loses_no_point_and_the_next_one_converges(
     for number in range(60):
         (homes / "ana" / f"new-{number}.csv").write_text(f"{number}")
     (homes / "bea" / "notes.ipynb").unlink()
-    process = push_elsewhere(homes, location)
-    assert process.stdin
-    process.stdin.write(b"go\n")
-    process.stdin.flush()
+    process = elsewhere("push(Path(sys.argv[3]), location)", location, homes)
     wanted = chance.randrange(1, 60)
     give_up = time.monotonic() + 20
     while len(keys(location)) < 4 + wanted and process.poll() is None and time.monotonic() < give_up:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
+import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from domain.errors import Failed, Refused
-from systems.mirror import MirrorLocation, apply_restore, plan_restore, push
+from systems.mirror import MirrorLocation, apply_restore, history, plan_restore, push
 from systems.mirror.restore import RestoreResult
-from tests.systems.mirror.trees import s3, tree
+from tests.systems.mirror.trees import elsewhere, s3, tree
 
 
 def restore(location: MirrorLocation, destination: Path, **which: object) -> RestoreResult:
@@ -89,6 +92,12 @@ def test_the_tree_of_an_earlier_time_comes_back(location: MirrorLocation, homes:
     restore(location, homes, at=moment)
 
     assert tree(homes) == before
+
+
+def test_a_time_written_to_the_second_means_all_of_that_second(location: MirrorLocation, homes: Path) -> None:
+    point = push(homes, location).point
+    moment = history(location)[0].created_at.replace(microsecond=0)
+    assert plan_restore(location, homes, at=moment).point.id == point
 
 
 def test_a_time_before_the_first_point_is_refused(location: MirrorLocation, homes: Path) -> None:
@@ -254,3 +263,26 @@ def test_a_second_restore_has_nothing_to_do(location: MirrorLocation, homes: Pat
     restore(location, tmp_path / "restored")
     assert plan_restore(location, tmp_path / "restored").actions == ()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".riskhub")]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_restore_killed_at_any_moment_leaves_no_half_home_and_the_next_one_converges(
+    location: MirrorLocation, homes: Path, seed: int
+) -> None:
+    for number in range(60):
+        (homes / "ana" / "work" / f"{number}.csv").write_text(f"{number}")
+    push(homes, location)
+    before = tree(homes)
+    shutil.rmtree(homes / "ana")
+    (homes / "bea" / "notes.ipynb").write_text("damaged")
+    process = elsewhere("apply_restore(plan_restore(location, Path(sys.argv[3])))", location, homes)
+    wanted = random.Random(seed).randrange(1, 70)  # noqa: S311 - reproducible, not secret
+    give_up = time.monotonic() + 20
+    while sum(1 for _ in homes.parent.rglob("*.csv")) < wanted and process.poll() is None:
+        assert time.monotonic() < give_up
+    process.kill()
+    process.communicate()
+
+    assert not (homes / "ana").exists() or len(list((homes / "ana" / "work").iterdir())) == 61
+    restore(location, homes)
+    assert tree(homes) == before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from environments.settings import ObjectStoreSettings
+from systems.mirror import MirrorLocation
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -89,3 +92,28 @@ def as_ordinary_user(folder: Path) -> Iterator[None]:
     finally:
         libc.setfsuid(before)
         os.chdir(here)
+
+
+def elsewhere(call: str, location: MirrorLocation, folder: Path) -> subprocess.Popen[bytes]:
+    """`call` in a process of its own, which has begun by the time this returns; `folder` is its `sys.argv[3]`."""
+    store = location.store
+    assert store.access_key_id and store.secret_access_key
+    program = f"""
+import sys
+from pathlib import Path
+from systems.mirror import apply_restore, parse_location, plan_restore, push
+location = parse_location(sys.argv[1], sys.argv[2])
+print("begun", flush=True)
+{call}
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, location.url, str(store.endpoint_url), str(folder)],
+        env={
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": store.access_key_id.get_secret_value(),
+            "AWS_SECRET_ACCESS_KEY": store.secret_access_key.get_secret_value(),
+        },
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout and process.stdout.readline() == b"begun\n"
+    return process
