@@ -26,6 +26,11 @@ def restore_user_home(
     is not touched, what is newer than the point is left alone, and no link is followed. It is refused while the
     user's server runs: an open notebook would write over what was restored.
     If it fails: the home is as it was before; correct what the message names and run it again.
+
+    Args:
+        user: whose home, by the name the Hub lists.
+        at: the last point not after this time, e.g. 2026-03-01T09:00:00Z; the newest point if none is given.
+        path: only this file or folder, relative to the home, e.g. models/var.ipynb.
     """
     env, started = load_environment(environment), utc_now()
     plan = compare_home(env, user, at=at, path=path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from domain.plan import OutcomeState
 from domain.record import PlannedAction, Record, RunState
@@ -72,10 +72,15 @@ def record_page(record: Record) -> str:
         rows_of_figures = ((name, str(value)) for name, value in record.measures.items())
         parts += ["## Figures", _table(("figure", "value"), rows_of_figures)]
     if record.links:
-        parts += ["## Where to look", "\n".join(_link(name, where) for name, where in record.links.items())]
+        parts.append(links_part(record.links))
     if record.plan_digest:
         parts.append(f"Plan digest `{record.plan_digest}`")
     return "\n\n".join(parts)
+
+
+def links_part(links: Mapping[str, str]) -> str:
+    """Where to look next; empty when there is nowhere."""
+    return "## Where to look\n\n" + "\n".join(_link(name, where) for name, where in links.items()) if links else ""
 
 
 def _actions(heading: str, actions: Sequence[PlannedAction]) -> list[str]:

@@ -26,7 +26,7 @@ from domain.record import Record, RunState, planned_actions, state_of
 from environments.loader import state_folder
 from environments.settings import Environment
 from systems import evidence
-from tasks.markdown import plan_page, record_page
+from tasks.markdown import links_part, plan_page, record_page
 
 store_evidence = task(name="store-evidence", retries=1, retry_delay_seconds=1, cache_policy=NO_CACHE)(
     evidence.store_evidence
@@ -36,8 +36,10 @@ store_evidence = task(name="store-evidence", retries=1, retry_delay_seconds=1, c
 def publish_plan(plan: Plan[Any], *, environment: Environment) -> None:
     """Show `plan` in the UI as the artifact `<flow>-plan`, before anything is done."""
     fields = planned_actions(plan)
+    flow = _flow_name()
     page = plan_page(plan.title, plan.digest, fields["actions"], fields["left_alone"], environment.name)
-    create_markdown_artifact(page, key=f"{_flow_name()}-plan", description=plan.title)
+    page += "\n\n" + links_part(_pages(environment, flow, "run", "result"))
+    create_markdown_artifact(page, key=f"{flow}-plan", description=plan.title)
 
 
 def record(
@@ -80,8 +82,8 @@ def leave(made: Record, environment: Environment | None) -> Record:
     Without an environment (its file could not be read) the evidence stays in the state folder.
     """
     kept = _kept(made, environment)
-    run = _run_page(environment)
-    shown = kept.model_copy(update={"links": {**kept.links, **({"run": run} if run else {})}})
+    pages = _pages(environment, made.flow, "run", *(["plan"] if made.plan_digest else []))
+    shown = kept.model_copy(update={"links": {**kept.links, **pages}})
     create_markdown_artifact(record_page(shown), key=f"{made.flow}-result", description=f"{made.state}: {made.summary}")
     return shown
 
@@ -133,11 +135,17 @@ def _flow_name() -> str:
     return context.flow.name
 
 
-def _run_page(environment: Environment | None) -> str | None:
-    """Where this run is seen in the UI; none when an ephemeral server holds it, which nobody can visit."""
+def _pages(environment: Environment | None, flow: str, *names: str) -> dict[str, str]:
+    """The run's pages in the UI, by name; none when an ephemeral server holds the run, which nobody can visit."""
     context = FlowRunContext.get()
     if environment is None or context is None or context.flow_run is None:
-        return None
+        return {}
     if get_settings_context().settings.api.url is None or "PREFECT__SERVER_EPHEMERAL" in os.environ:
-        return None
-    return f"{environment.prefect.ui_url}/runs/flow-run/{context.flow_run.id}"
+        return {}
+    ui = environment.prefect.ui_url
+    pages = {
+        "run": f"{ui}/runs/flow-run/{context.flow_run.id}",
+        "plan": f"{ui}/artifacts/key/{flow}-plan",
+        "result": f"{ui}/artifacts/key/{flow}-result",
+    }
+    return {name: pages[name] for name in names}

@@ -130,8 +130,8 @@ def _checked(destination: Path, point: Point) -> Path:
     if destination.is_symlink():
         raise Refused(f"destination {destination}", "it is a symbolic link", "give the folder it points to")
     target = destination.resolve()
-    if target.exists() and not target.is_dir():
-        raise Refused(f"destination {target}", "it is no folder", "give a folder, or a name that is free")
+    if target == target.parent or (target.exists() and not target.is_dir()):
+        raise Refused(f"destination {target}", "it is no folder to restore to", "give a folder, or a name that is free")
     if Path(point.source) in target.parents:
         raise Refused(
             f"destination {target}",

@@ -251,6 +251,13 @@ def test_a_destination_that_is_a_link_is_refused(location: MirrorLocation, homes
         plan_restore(location, tmp_path / "door")
 
 
+@pytest.mark.parametrize("destination", ["/", "/etc/hostname"])
+def test_a_destination_that_cannot_be_one_is_refused(location: MirrorLocation, homes: Path, destination: str) -> None:
+    push(homes, location)
+    with pytest.raises(Refused, match="no folder to restore to"):
+        plan_restore(location, Path(destination))
+
+
 @pytest.mark.parametrize("point", ["nonsense", "0000000009", "0000000001-20200101T000000Z"])
 def test_a_point_that_is_not_there_is_refused(location: MirrorLocation, homes: Path, point: str) -> None:
     push(homes, location)
