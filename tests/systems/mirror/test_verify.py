@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import Damaged
 from systems.mirror import MirrorLocation, history, push, verify
-from tests.systems.mirror.trees import s3
+from tests.systems.mirror.trees import s3, swap_stored_bytes
 
 
 def test_a_mirror_that_nobody_touched_is_whole(location: MirrorLocation, homes: Path) -> None:
@@ -27,6 +27,16 @@ def test_a_version_that_is_gone_is_found(location: MirrorLocation, homes: Path) 
 
     assert result.state == "partial"
     assert ("ana/notes.ipynb", "its version is gone") in {(m.path, m.reason[:19]) for m in result.skipped}
+
+
+def test_stored_bytes_that_are_not_those_pushed_are_found(location: MirrorLocation, homes: Path) -> None:
+    push(homes, location)
+    swap_stored_bytes(location, b"ana/notes.ipynb", b"ana: 9 + 9")
+
+    result = verify(location)
+
+    assert (result.state, result.files) == ("partial", 3)
+    assert [(miss.path, "not those" in miss.reason) for miss in result.skipped] == [("ana/notes.ipynb", True)]
 
 
 def test_a_plain_copy_overwritten_or_deleted_by_somebody_else_is_found(location: MirrorLocation, homes: Path) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from environments.settings import ObjectStoreSettings
 from systems.mirror import MirrorLocation
+from systems.mirror.manifest import read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -75,6 +76,16 @@ def tree(root: Path) -> dict[bytes, tuple[object, ...]]:
 
     visit(os.fsencode(root), b"")
     return found
+
+
+def swap_stored_bytes(location: MirrorLocation, path: bytes, body: bytes) -> None:
+    """Let the only point find `body` where it expects the content of `path`."""
+    client, bucket = s3(location.store), location.store.bucket
+    version = client.put_object(Bucket=bucket, Key=f"{location.prefix}/{path.decode()}", Body=body)["VersionId"]
+    key = f"{location.manifests}0000000001.parquet"
+    point, pins = read_manifest(client.get_object(Bucket=bucket, Key=key)["Body"].read(), key)
+    changed = [pin._replace(version=version) if pin.entry.path == path else pin for pin in pins]
+    client.put_object(Bucket=bucket, Key=key, Body=write_manifest(point, changed))
 
 
 @contextmanager
