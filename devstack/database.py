@@ -105,6 +105,7 @@ def _unprivileged() -> tuple[str, ...]:
         f"--reuid={account.pw_uid}",
         f"--regid={account.pw_gid}",
         "--clear-groups",
+        "--securebits=+no_setuid_fixup",  # access(2) honours the capability too: initdb asks it for its own folder
         f"--inh-caps={reach}",
         f"--ambient-caps={reach}",
     )
