@@ -132,8 +132,11 @@ def _hub_of_the_variables() -> HubSettings | None:
     try:
         return HubSettings(api_url=url, public_url=url, api_token=SecretStr(token))
     except ValidationError as error:
-        cause = error.errors(include_input=False, include_url=False)[0]["msg"]
-        raise Refused("JUPYTERHUB_API_URL", cause, "set it to the Hub's API, e.g. http://hub:8081/hub/api") from None
+        first = error.errors(include_input=False, include_url=False)[0]
+        if first["loc"] == ("api_token",):
+            raise Refused("JUPYTERHUB_API_TOKEN", first["msg"], "set it as the Hub gave it") from None
+        example = "set it to the Hub's API, e.g. http://hub:8081/hub/api"
+        raise Refused("JUPYTERHUB_API_URL", first["msg"], example) from None
 
 
 def _iso(moment: datetime | None) -> str | None:

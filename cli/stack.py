@@ -21,13 +21,29 @@ from domain.errors import Failed
 from environments.loader import state_folder
 
 
+class PortChoice(click.ParamType[str]):
+    """`NAME=PORT` of a part of the stack."""
+
+    name = "NAME=PORT"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from devstack.stack import PORTS  # noqa: PLC0415 - the stack's imports cost a second
+
+        name, _, port = value.partition("=")
+        if name not in PORTS:
+            self.fail(f"{value!r}: no port has this name; choose one of {', '.join(PORTS)}", param, ctx)
+        if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            self.fail(f"{value!r}: a port is a number from 1 to 65535, as in {name}=8000", param, ctx)
+        return value
+
+
 @click.group("stack")
 def stack() -> None:
     """The embedded stack: a real Hub, S3, SSO, Postgres, Prefect and an emulated AWS control plane on loopback."""
 
 
 @stack.command()
-@click.option("--port", "ports", multiple=True, metavar="NAME=PORT", help="Use this port, e.g. hub-public=8000.")
+@click.option("--port", "ports", type=PortChoice(), multiple=True, help="Use this port, e.g. hub-public=8000.")
 @click.option("--owner", type=int, hidden=True, help="Stop when this process is gone.")
 def up(ports: tuple[str, ...], owner: int | None) -> None:
     """Bring the stack up, or start again what died in it. Twice is harmless."""

@@ -10,7 +10,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    model_validator,
+)
 
 EnvironmentName = Literal["local", "dev", "uat", "prod"]
 
@@ -23,7 +33,15 @@ def _seconds(value: object) -> timedelta:
     return TypeAdapter(timedelta).validate_python(value)
 
 
+def _in_a_header(token: SecretStr) -> SecretStr:
+    # HTTP clients quote a value they cannot send in their error, or break on it: it must not get so far.
+    if not all("!" <= character <= "~" for character in token.get_secret_value()):
+        raise ValueError("it holds a space, a control character or an accent, which no token has")
+    return token
+
+
 Url = Annotated[str, BeforeValidator(_http_url)]
+Token = Annotated[SecretStr, AfterValidator(_in_a_header)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
@@ -38,7 +56,7 @@ class HubSettings(Settings):
 
     api_url: Url
     public_url: Url
-    api_token: SecretStr
+    api_token: Token
     authentication: Literal["sso", "local"] = "sso"
     timeout: Seconds = timedelta(seconds=10)
 
@@ -96,7 +114,7 @@ class RiskApiSettings(Settings):
     """The Risk Platform API that the notebooks read."""
 
     url: Url
-    token: SecretStr
+    token: Token
 
 
 class PrefectSettings(Settings):

@@ -120,8 +120,11 @@ class HubApi:
                 "look at the Hub's load and its database, then run again",
             ) from None
         except httpx.TransportError as error:
+            # Its text may quote the header with the token.
             raise Unreachable(
-                self.thing, f"cannot be reached ({error})", "check that the Hub runs and that the address is right"
+                self.thing,
+                f"cannot be reached ({type(error).__name__})",
+                "check that the Hub runs and that the address is right",
             ) from None
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unreachable(

@@ -137,7 +137,9 @@ def _late(server_url: str) -> RiskhubError:
 
 
 def _gone(server_url: str, error: Exception) -> RiskhubError:
-    return Unreachable(_thing(server_url), f"cannot be reached ({error})", "check the proxy, then the server's own log")
+    # Only its type: the text of an HTTP client's error may quote the header with the token.
+    cause = f"cannot be reached ({type(error).__name__})"
+    return Unreachable(_thing(server_url), cause, "check the proxy, then the server's own log")
 
 
 def _bad_status(server_url: str, status: int, wanted: str) -> RiskhubError:

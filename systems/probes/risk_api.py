@@ -28,7 +28,8 @@ def look_at_risk_api(risk_api: RiskApiSettings) -> Seen:
     except httpx.TimeoutException:
         raise Unreachable(thing, f"no answer within {TIMEOUT_SECONDS:.0f} s", "look at its load") from None
     except httpx.TransportError as error:
-        raise Unreachable(thing, f"cannot be reached ({error})", "check that it runs and RISK_API_URL") from None
+        cause = f"cannot be reached ({type(error).__name__})"  # its text may quote the header with the token
+        raise Unreachable(thing, cause, "check that it runs and RISK_API_URL") from None
     seconds = time.monotonic() - started
     if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         raise Refused(thing, f"answered {response.status_code}: it does not take the token", "renew RISK_API_TOKEN")

@@ -15,6 +15,7 @@ paths = st.one_of(st.binary(), tricky.map(b"".join))
 
 
 @given(paths)
+@example(b"%0A")
 @example(b"%4\xff1")
 def test_an_escaped_name_gives_its_bytes_back(path: bytes) -> None:
     assert unescape(escape(path)) == path
