@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,8 @@ from pydantic import (
     TypeAdapter,
     model_validator,
 )
+
+from domain.clock import utc_now
 
 EnvironmentName = Literal["local", "dev", "uat", "prod"]
 
@@ -80,13 +82,25 @@ class HomesSettings(Settings):
 
 
 class ObjectStoreSettings(Settings):
-    """A bucket. Without keys the usual AWS chain is used (AWS_* variables, role, profile)."""
+    """A bucket. Without keys the usual AWS chain is used (AWS_* variables, role, profile).
+
+    `locked_for`: how long evidence and manifests can be neither deleted nor replaced, by S3 Object Lock in
+    COMPLIANCE mode; none where the bucket was made without it.
+    """
 
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     endpoint_url: Url | None = None
     region: str = "us-east-1"
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
+    locked_for: Seconds | None = None
+
+    @property
+    def lock(self) -> dict[str, Any]:
+        """What a write that is to be locked says to S3, counted from now."""
+        if self.locked_for is None:
+            return {}
+        return {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": utc_now() + self.locked_for}
 
     @model_validator(mode="after")
     def _keys_come_in_pairs(self) -> ObjectStoreSettings:

@@ -32,5 +32,5 @@ def store_evidence(store: ObjectStoreSettings, record: Record) -> str:
     """
     body = evidence_body(record)
     key = f"evidence/{evidence_name(record, body)}"
-    put_object(store, key, body, content_type="application/json", if_absent=True)
+    put_object(store, key, body, content_type="application/json", if_absent=True, locked=True)
     return key

@@ -40,12 +40,18 @@ class StoredObject:
 
 
 def put_object(
-    store: ObjectStoreSettings, key: str, body: bytes, *, content_type: str, if_absent: bool = False
+    store: ObjectStoreSettings,
+    key: str,
+    body: bytes,
+    *,
+    content_type: str,
+    if_absent: bool = False,
+    locked: bool = False,
 ) -> None:
     """Write an object, its SHA-256 checked on arrival and kept beside it.
 
     With `if_absent` nothing is ever replaced; the same bytes again are no error, so that a retry after a
-    lost answer is harmless.
+    lost answer is harmless. With `locked` it stays for the store's `locked_for`, whoever asks to delete it.
 
     Raises:
         Refused: the store refused the write, or (`if_absent`) another object has this key.
@@ -53,6 +59,7 @@ def put_object(
     """
     checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
     condition: Any = {"IfNoneMatch": "*"} if if_absent else {}
+    condition |= store.lock if locked else {}
     try:
         with _told(store, key):
             _client(store).put_object(

@@ -45,7 +45,7 @@ def publish_report(store: ObjectStoreSettings, run: ReportRun, made: NotebookRun
     outputs = _store(store, run.key, made)
     manifest = _described(run, made, lineage) | {"outputs": outputs}
     key = f"{run.key}/{MANIFEST}"
-    put_object(store, key, _json(manifest), content_type="application/json", if_absent=True)
+    put_object(store, key, _json(manifest), content_type="application/json", if_absent=True, locked=True)
     return key
 
 

@@ -31,7 +31,7 @@ def store_member(
         Refused, Unreachable: as `systems.objects`.
     """
     key = f"{FOLDER}/{point}/{name}"
-    put_object(store, key, body, content_type="application/octet-stream")
+    put_object(store, key, body, content_type="application/octet-stream", if_absent=True)
     digest = hashlib.sha256(body).hexdigest()
     if hashlib.sha256(get_object(store, key)).hexdigest() != digest:
         raise Damaged(f"s3://{store.bucket}/{key}", "it reads back with another SHA-256", "look at the object store")
@@ -42,5 +42,5 @@ def seal_recovery_point(store: ObjectStoreSettings, point: str, members: Sequenc
     """Write the manifest, which makes the members a recovery point; its key."""
     key = f"{FOLDER}/{point}/manifest.json"
     body = json.dumps({"id": point, "members": [asdict(member) for member in members]}, indent=1)
-    put_object(store, key, body.encode(), content_type="application/json")
+    put_object(store, key, body.encode(), content_type="application/json", if_absent=True, locked=True)
     return key

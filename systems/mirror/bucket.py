@@ -125,7 +125,7 @@ class Bucket:
             self._client.put_object(Bucket=self._name, Key=key, Body=b"", Metadata=attributes or {})
 
     def put_new(self, key: str, body: bytes) -> None:
-        """Write an object that must not be there yet.
+        """Write an object that must not be there yet, locked for as long as the store's settings say.
 
         The same bytes again are no error: our own answer may have been lost.
 
@@ -135,7 +135,12 @@ class Bucket:
         try:
             with self._told(key):
                 self._client.put_object(
-                    Bucket=self._name, Key=key, Body=body, IfNoneMatch="*", ChecksumAlgorithm="SHA256"
+                    Bucket=self._name,
+                    Key=key,
+                    Body=body,
+                    IfNoneMatch="*",
+                    ChecksumAlgorithm="SHA256",
+                    **self.location.store.lock,
                 )
         except Taken:
             if self.get(key) != body:

@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 
 from domain.errors import Refused, Unreachable
-from domain.sessions import Server
-from systems.hub import Stop, list_routes, list_servers, read_version, stop_servers
+from domain.sessions import Server, Stop
+from systems.hub import list_routes, list_servers, read_version, stop_servers
 
 WRONG = "0123456789abcdef0123456789abcdef"
 
