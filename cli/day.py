@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
+import httpx
 
 from cli.stack import bring_up, proportional_memory, take_down
 from domain.errors import RiskhubError
@@ -28,48 +33,62 @@ def day(context: click.Context, keep: bool, as_json: bool) -> None:
     state = state_folder()
     rows: list[dict[str, object]] = []
     began = time.monotonic()
-    try:
-        click.echo("Bringing up the embedded stack (the AWS control plane is emulated, all else is real)", err=True)
-        bring_up(state, owner=None if keep else os.getpid())
-        rows.append(_row("stack up", True, began, "every part answers", str(state / "logs")))
-        memory = _walk(rows)
-    except RiskhubError as error:
-        rows.append(_row("stack up", False, began, str(error), str(state / "logs")))
-        memory = 0
-    finally:
-        if not keep:
-            take_down(state)
+    with _peak_memory(state) as peak:
+        try:
+            click.echo("Bringing up the embedded stack (the AWS control plane is emulated, all else is real)", err=True)
+            bring_up(state, owner=None if keep else os.getpid())
+            rows.append(_row("stack up", True, began, "every part answers", str(state / "logs")))
+            _walk(state, rows)
+        except RiskhubError as error:
+            rows.append(_row("stack up", False, began, str(error), str(state / "logs")))
+    if not keep:
+        take_down(state)
     passed = all(row["passed"] for row in rows)
     if as_json:
-        click.echo(json.dumps({"state": "complete" if passed else "failed", "peak_mib": memory, "steps": rows}))
+        click.echo(json.dumps({"state": "complete" if passed else "failed", "peak_mib": peak[0], "steps": rows}))
     else:
-        _print_table(rows, time.monotonic() - began, memory)
+        _print_table(rows, time.monotonic() - began, peak[0])
     if keep:
-        _print_addresses()
+        _print_addresses(state)
     context.exit(0 if passed else 1)
 
 
-def _walk(rows: list[dict[str, object]]) -> int:
-    """Take the steps until one fails; the peak memory of all processes seen between them, in MiB."""
+def _walk(state: Path, rows: list[dict[str, object]]) -> None:
+    """Take the steps until one fails."""
     from devstack.day.runs import Deployments  # noqa: PLC0415
     from devstack.day.story import STEPS, Day  # noqa: PLC0415
 
     env = load_environment("local")
-    story = Day(env, Deployments(env.prefect.api_url, env.prefect.ui_url))
-    peak = 0
+    story = Day(env, state, Deployments(env.prefect.api_url, env.prefect.ui_url))
     for step in STEPS:
         name = step.__name__.replace("_", " ")
         click.echo(f"{name} ...", err=True)
         began = time.monotonic()
         try:
             told = step(story)
-        except RiskhubError as error:
+        except (RiskhubError, httpx.HTTPError) as error:
             rows.append(_row(name, False, began, str(error), ""))
             break
         rows.append(_row(name, True, began, told.result, told.where))
-        peak = max(peak, proportional_memory(state_folder()))
     story.at_work.set()
-    return round(peak / 2**20)
+
+
+@contextmanager
+def _peak_memory(state: Path) -> Iterator[list[int]]:
+    """The most MiB that all processes of the stack used together, looked at every other second."""
+    peak, ended = [0], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(2):
+            peak[0] = max(peak[0], proportional_memory(state) >> 20)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        watching.join()
 
 
 def _row(step: str, passed: bool, began: float, result: str, where: str) -> dict[str, object]:
@@ -91,11 +110,12 @@ def _print_table(rows: list[dict[str, object]], seconds: float, memory: int) -> 
     click.echo(f"{seconds:.0f} s in all; {memory} MiB in all processes of the stack together")
 
 
-def _print_addresses() -> None:
+def _print_addresses(state: Path) -> None:
     env = load_environment("local")
     click.echo(
         f"\nHub         {env.hub.public_url}   log in by Corporate SSO as ana, bea, carl (business users),"
         f" dina, emil (data scientists) or gita (platform admin)\n"
         f"Prefect UI  {env.prefect.ui_url}\n"
+        f"Report      {(state / 'report.html').as_uri()}\n"
         f"Stop it     riskhub stack down"
     )

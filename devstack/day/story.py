@@ -18,6 +18,7 @@ from domain.clock import utc_now
 from domain.errors import Failed
 from environments import Environment
 from systems.homes import home_name
+from systems.objects import get_object, list_objects
 
 ACTIVE = ("dina", "emil", "gita")
 DAMAGED = {"ana": "home deleted", "bea": "notebook altered, size and mtime kept", "carl": "folder made a link"}
@@ -28,6 +29,7 @@ class Day:
     """What one step leaves for the next."""
 
     env: Environment
+    state: Path
     deployments: Deployments
     people: dict[str, Person] = field(default_factory=dict)
     before: dict[str, Look] = field(default_factory=dict)
@@ -118,9 +120,13 @@ def back_up(day: Day) -> Told:
 
 
 def report(day: Day) -> Told:
-    """The daily market-risk report over the Risk API."""
+    """The daily market-risk report over the Risk API; its page is fetched from the bucket, to be looked at."""
     run = day.run("run-report/weekday-mornings", execute=True)
-    return Told(run.message, run.url)
+    pages = [stored for stored in list_objects(day.env.objects, "reports/") if stored.key.endswith(".html")]
+    newest = max(pages, key=lambda stored: stored.modified)
+    page = day.state / "report.html"
+    page.write_bytes(get_object(day.env.objects, newest.key))
+    return Told(run.message, page.as_uri())
 
 
 def damage(day: Day) -> Told:
