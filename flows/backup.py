@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.clock import utc_now
 from domain.record import Record
-from domain.recovery_points import Taken, point_id
+from domain.recovery import Taken, point_id
 from environments import EnvironmentName, load_environment
 from flows.chapter import chapter
 from plans.backup import is_whole, plan_backup

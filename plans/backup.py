@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from domain.plan import Action, Plan
-from domain.recovery import Snapshot
-from domain.recovery_points import MemberKind, Taken
+from domain.recovery import MemberKind, Snapshot, Taken
 
 MEMBERS: tuple[MemberKind, ...] = ("snapshot", "homes", "database", "configuration")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from domain.errors import Damaged
-from domain.recovery_points import Member, MemberKind
+from domain.recovery import Member, MemberKind
 from environments.settings import ObjectStoreSettings
 from systems.objects import get_object, put_object
 

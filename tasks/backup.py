@@ -17,8 +17,7 @@ from prefect.cache_policies import NO_CACHE
 
 from domain.errors import RiskhubError
 from domain.plan import Outcome, OutcomeState
-from domain.recovery import Snapshot
-from domain.recovery_points import Member, MemberKind, Taken
+from domain.recovery import Member, MemberKind, Snapshot, Taken
 from environments import Environment
 from environments.loader import PROJECT
 from systems import configuration, database, homes, recovery_points, snapshots

@@ -3,8 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from domain.plan import Outcome
-from domain.recovery import Snapshot
-from domain.recovery_points import Member, MemberKind, Taken, point_id
+from domain.recovery import Member, MemberKind, Snapshot, Taken, point_id
 from plans.backup import MEMBERS, is_whole, plan_backup
 
 NOW = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
