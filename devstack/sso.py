@@ -5,14 +5,16 @@ The Hub is registered as a client at each start, so its secret is checked and ne
 
 from __future__ import annotations
 
-import json
+import argparse
+import logging
+import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import httpx
 
 from devstack.process import Part, http_ok
+from environments.loader import PROJECT
 
 PEOPLE: Mapping[str, str] = {
     "ana": "business-users",
@@ -27,17 +29,10 @@ PEOPLE: Mapping[str, str] = {
 
 def sso(port: int) -> Part:
     """The provider with the demo's people, one group each."""
-    claims = [
-        json.dumps({"sub": name, "preferred_username": name, "groups": [group]}) for name, group in PEOPLE.items()
-    ]
     return Part(
         name="sso",
-        command=(
-            str(Path(sys.executable).parent / "oidc-provider-mock"),
-            f"--port={port}",
-            "--require-registration=true",
-            *(f"--user-claims={claim}" for claim in claims),
-        ),
+        command=(sys.executable, "-m", "devstack.sso", f"--port={port}"),
+        folder=PROJECT,
         ready=http_ok(f"http://127.0.0.1:{port}/.well-known/openid-configuration"),
     )
 
@@ -52,3 +47,27 @@ def register_hub(provider_url: str, callback_url: str) -> tuple[str, str]:
     answer.raise_for_status()
     client = answer.json()
     return client["client_id"], client["client_secret"]
+
+
+def main() -> None:
+    """Serve on loopback. The provider's own command logs each client it lets in, with its secret."""
+    import uvicorn  # noqa: PLC0415 - who only starts this process does not pay for these two
+    from oidc_provider_mock import User, app  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="devstack.sso", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("oidc_provider_mock").setLevel(logging.WARNING)
+    os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # http, which loopback may
+    people = [User(sub=name, claims={"preferred_username": name, "groups": [group]}) for name, group in PEOPLE.items()]
+    uvicorn.run(
+        app(require_client_registration=True, user_claims=people),
+        interface="wsgi",
+        host="127.0.0.1",
+        port=parser.parse_args().port,
+        log_config=None,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """Recovery: snapshots of the users' file system, and recovery points over all that belongs together.
 
-A recovery point is one id over its members. It lies in the bucket below `recovery-points/<id>/`; its `manifest.json` is written last, and without it
-there is no point.
+A recovery point is one id over its members. It lies in the bucket below `recovery-points/<id>/`; its
+`manifest.json` is written last, and without it there is no point.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def _verified(environment: Environment, manifest: str) -> Finding:
 def _why(made: NotebookRun) -> str:
     cell = made.failed_cell
     where = f" (code cell {cell.number}, {cell.first_line!r}; {cell.ename}: {cell.evalue})" if cell else ""
-    return f"{made.problem}{where}"
+    return f"{made.problem}{where}. Next: open the notebook that is kept, correct the cause, run it again"
 
 
 def _outcome(action: Action[ReportRun], made: NotebookRun, state: OutcomeState, detail: str) -> Outcome:
