@@ -7,10 +7,11 @@ do without it.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -95,9 +96,24 @@ def main() -> None:
     """The entry point. Errors that are written for people end here, without a traceback."""
     try:
         riskhub()
+    except SystemExit as ended:
+        _leave(ended.code)
     except RiskhubError as error:
         print_error(error, as_json="--json" in sys.argv)
-        sys.exit(1)
+        _leave(1)
+
+
+def _leave(code: Any) -> NoReturn:
+    """End with `code`, whether or not Prefect's server took the events of a run.
+
+    On its own Prefect holds the interpreter's exit until each of them was offered to a dead server for ten seconds.
+    """
+    worker = sys.modules.get("prefect.events.worker")
+    if worker is not None and worker.EventsWorker.drain_all(timeout=5).not_done:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

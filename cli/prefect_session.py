@@ -73,6 +73,7 @@ def prefect_session(api_url: str, *, verbose: bool) -> Iterator[Session]:
     """Settings for a flow run against `api_url` if it answers within 2 s, else in this process alone."""
     level = "INFO" if verbose else "CRITICAL"  # of the console; Prefect's UI always gets the run's log
     quiet = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": level, "DO_NOT_TRACK": "1", "PREFECT_CLI_COLORS": "false"}
+    quiet |= {"PREFECT_CLIENT_MAX_RETRIES": "1"}  # of each request; with more, a server that dies holds on-call up
     before = dict(os.environ)
     try:
         if answers(api_url):

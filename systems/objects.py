@@ -26,7 +26,7 @@ from environments.settings import ObjectStoreSettings
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _TAKEN = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
 
 
@@ -70,7 +70,7 @@ def put_object(
                 ChecksumSHA256=checksum,
                 **condition,
             )
-    except _Taken:
+    except Taken:
         if get_object(store, key) != body:
             raise
 
@@ -96,7 +96,7 @@ def object_exists(store: ObjectStoreSettings, key: str) -> bool:
     try:
         with _told(store, key):
             _client(store).head_object(Bucket=store.bucket, Key=key)
-    except _Absent:
+    except Absent:
         return False
     return True
 
@@ -113,11 +113,11 @@ def list_objects(store: ObjectStoreSettings, prefix: str) -> Iterator[StoredObje
                 yield StoredObject(item["Key"], item["Size"], to_utc(item["LastModified"]))
 
 
-class _Absent(Refused):
-    """No object at the key."""
+class Absent(Refused):
+    """No object at the key, or no such version of it."""
 
 
-class _Taken(Refused):
+class Taken(Refused):
     """A write for a new object found one."""
 
 
@@ -125,32 +125,41 @@ class _Taken(Refused):
 def _told(store: ObjectStoreSettings, key: str) -> Iterator[None]:
     """Errors of the wire in the words of the house."""
     thing = f"object s3://{store.bucket}/{key}"
-    at = store.endpoint_url or f"S3 in {store.region}"
     try:
         yield
     except ClientError as error:
-        raise _answered(thing, at, error) from None
+        raise answered(store, thing, error) from None
     except FlexibleChecksumError:
         raise Damaged(thing, "its bytes do not match its checksum", "restore an earlier version of it") from None
     except NoCredentialsError:
         raise Refused(thing, "no credentials were found", "set AWS_*, or the keys in the environment file") from None
     except BotoCoreError as error:
-        cause = f"{at} did not answer ({type(error).__name__})"
+        cause = f"{where(store)} did not answer ({type(error).__name__})"
         raise Unreachable(thing, cause, "check the object store, then run again") from None
 
 
-def _answered(thing: str, at: str, error: ClientError) -> RiskhubError:
+def answered(store: ObjectStoreSettings, thing: str, error: ClientError) -> RiskhubError:
+    """What S3's error answer about `thing` means, in the words of the house."""
+    at = where(store)
     code = error.response.get("Error", {}).get("Code", "unknown")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "NoSuchBucket":
-        return Refused(thing, "there is no such bucket", "check objects.bucket in the environment file")
+        return Refused(f"bucket {store.bucket}", f"{at} has no such bucket", "create it, or correct its name")
     if code in _ABSENT:
-        return _Absent(thing, "there is no such object", "check the key, or list what is there")
+        return Absent(thing, "there is no such object", "check the key, or list what is there")
     if code in _TAKEN:
-        return _Taken(thing, "another object has this key", "choose another key")
+        return Taken(thing, "another object has this key", "choose another key, or run again")
     if status >= 500 or code in ("SlowDown", "RequestTimeout"):
         return Unreachable(thing, f"{at} answered {code}", "run again in a minute")
+    if code == "InvalidRequest" and store.locked_for:
+        cause = f"{at} answered {code}, as for a bucket that was made without Object Lock"
+        return Refused(thing, cause, "use a bucket with Object Lock, or take locked_for out of the environment file")
     return Refused(thing, f"{at} answered {code}", "check the keys and the bucket's policy")
+
+
+def where(store: ObjectStoreSettings) -> str:
+    """How messages name the server behind a bucket."""
+    return store.endpoint_url or f"S3 in {store.region}"
 
 
 @lru_cache(maxsize=8)

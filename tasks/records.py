@@ -1,7 +1,8 @@
 """What a flow shows and leaves behind: its plan before the act, its record after it.
 
 Both are artifacts in the Prefect UI; the record is evidence in the bucket as well. A store that is down
-must not hide what the run did: the record then says so, and its copy lies in the state folder.
+must not hide what the run did: the record then says so, and its copy lies in the state folder. Keeping it is
+no task of Prefect's: a server that died must not cost the evidence.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, get_settings_context
 from prefect.logging import get_run_logger
 
@@ -27,10 +26,6 @@ from environments.loader import state_folder
 from environments.settings import Environment
 from systems import evidence
 from tasks.markdown import links_part, plan_page, record_page
-
-store_evidence = task(name="store-evidence", retries=1, retry_delay_seconds=1, cache_policy=NO_CACHE)(
-    evidence.store_evidence
-)
 
 
 def publish_plan(plan: Plan[Any], *, environment: Environment) -> None:
@@ -98,7 +93,7 @@ def _kept(made: Record, environment: Environment | None) -> Record:
     if environment is None:
         return _kept_locally(made, "no environment tells where the bucket is")
     try:
-        key = store_evidence(environment.objects, made)
+        key = evidence.store_evidence(environment.objects, made)
     except RiskhubError as error:
         return _kept_locally(made, str(error))
     return made.model_copy(update={"links": {**made.links, "evidence": f"s3://{environment.objects.bucket}/{key}"}})

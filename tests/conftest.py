@@ -13,9 +13,15 @@ from devstack.process import sweep
 from devstack.stack import Stack
 from environments import Environment, load_environment
 from environments.loader import PROJECT
+from systems.hub import end_server, list_servers
 
-# its own folder for each of two test runs side by side: RISKHUB_TEST_STATE
+# its own folder for each of two test runs side by side (RISKHUB_TEST_STATE), and for each worker of one
 STATE = Path(os.environ.get("RISKHUB_TEST_STATE") or PROJECT / ".riskhub" / "tests")
+STATE = STATE / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+
+# A flow that runs in a test process without a Prefect of the test's own must fail, not start one for itself.
+os.environ["PREFECT_API_URL"] = "http://127.0.0.1:9/api"
+os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +37,17 @@ def stack() -> Iterator[Stack]:
     del os.environ["RISKHUB_STATE"]
 
 
+@pytest.fixture(scope="module")
+def nobody_at_work(stack: Stack) -> None:
+    """Whatever the module before left running is stopped."""
+    stack.revive()
+    hub = load_environment("local").hub
+    for server in list_servers(hub):
+        end_server(hub, server.user, server.name)
+
+
 @pytest.fixture
-def env(stack: Stack) -> Environment:
+def env(stack: Stack, nobody_at_work: None) -> Environment:
     """The local environment, with every part of the stack alive at the start of the test."""
     stack.revive()
     return load_environment("local")

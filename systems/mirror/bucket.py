@@ -23,9 +23,10 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import S3Store
 
 from domain.clock import to_utc
-from domain.errors import Damaged, Failed, Refused, RiskhubError, Unreachable
+from domain.errors import Damaged, Failed, Refused, Unreachable
 from environments.settings import ObjectStoreSettings
 from systems.mirror.location import MirrorLocation
+from systems.objects import Absent, Taken, answered, where
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -35,14 +36,6 @@ if TYPE_CHECKING:
 AT_ONCE = 32  # requests on their way together
 PART = 8 * 1024 * 1024  # a file above this goes up in parts
 _MOST_PARTS = 9_000  # S3 takes 10,000
-
-
-class Absent(Refused):
-    """No object at the key, or no such version of it."""
-
-
-class Taken(Refused):
-    """A write for a new object found one."""
 
 
 class Current(NamedTuple):
@@ -58,7 +51,7 @@ class Bucket:
 
     def __init__(self, location: MirrorLocation) -> None:
         self.location = location
-        self.at = location.store.endpoint_url or f"S3 in {location.store.region}"
+        self.at = where(location.store)
         self._name = location.store.bucket
         self._client, self._objects = _clients(location.store)
 
@@ -194,7 +187,7 @@ class Bucket:
         try:
             yield
         except ClientError as error:
-            raise self._answered(thing, error) from None
+            raise answered(self.location.store, thing, error) from None
         except FlexibleChecksumError:
             raise Damaged(thing, "its bytes do not match its checksum", "restore an earlier version of it") from None
         except NoCredentialsError:
@@ -211,19 +204,6 @@ class Bucket:
             ) from None
         except BaseError as error:
             raise Unreachable(thing, f"{self.at} did not answer ({_first_line(error)})", again) from None
-
-    def _answered(self, thing: str, error: ClientError) -> RiskhubError:
-        code = error.response.get("Error", {}).get("Code", "unknown")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code == "NoSuchBucket":
-            return Refused(f"bucket {self._name}", f"{self.at} has no such bucket", "create it, or correct the name")
-        if code in ("404", "NoSuchKey", "NoSuchVersion", "NotFound"):
-            return Absent(thing, "there is no such object", "list what is there with `riskhub mirror history`")
-        if code in ("412", "PreconditionFailed", "ConditionalRequestConflict"):
-            return Taken(thing, "another object has this key", "run again")
-        if status >= 500 or code in ("SlowDown", "RequestTimeout"):
-            return Unreachable(thing, f"{self.at} answered {code}", "run again in a minute")
-        return Refused(thing, f"{self.at} answered {code}", "check the keys and the bucket's policy")
 
 
 class _Remote(io.RawIOBase):

@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 from domain.clock import to_utc
 from domain.errors import Refused
-from systems.mirror.bucket import AT_ONCE, Bucket, Taken
+from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.entry import Pinned
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Point, read_manifest, read_point
 from systems.mirror.parallel import run_all
+from systems.objects import Taken
 
 _MANIFEST = re.compile(r"(\d{10})\.parquet")
 _ANNOUNCED = re.compile(r"unfinished/(\d{10})-[0-9a-f]+")

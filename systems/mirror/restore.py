@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 from domain.clock import utc_now
 from domain.errors import Damaged, Failed, Refused
-from systems.mirror.bucket import AT_ONCE, Absent, Bucket
+from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.entry import Miss, Pinned
 from systems.mirror.names import escape, key_of
 from systems.mirror.parallel import run_all
@@ -27,6 +27,7 @@ from systems.mirror.progress import Listener, Meter
 from systems.mirror.restore_plan import RestorePlan
 from systems.mirror.swap import Swapper, set_metadata
 from systems.mirror.tree import WORK_PREFIX, open_root, parent_of
+from systems.objects import Absent
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from domain.errors import Refused
-from systems.mirror.bucket import AT_ONCE, Absent, Bucket
+from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.entry import Miss, Pinned
 from systems.mirror.location import MirrorLocation
 from systems.mirror.names import escape, key_of
@@ -16,6 +16,7 @@ from systems.mirror.parallel import run_all
 from systems.mirror.points import find_point, load_point, look_at_shelf
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.restore_plan import plan_restore
+from systems.objects import Absent
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,20 @@ def riskhub(variables: dict[str, str]) -> Riskhub:
 @pytest.fixture(scope="session")
 def live_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API address of a Prefect server that answers."""
-    state = tmp_path_factory.mktemp("prefect")
+    with serving(tmp_path_factory.mktemp("prefect")) as (url, _stop):
+        yield url
+
+
+@pytest.fixture
+def mortal_prefect(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The API address of a Prefect server, and the way to kill it."""
+    (tmp_path / "server").mkdir()
+    with serving(tmp_path / "server") as served:
+        yield served
+
+
+@contextmanager
+def serving(state: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     (port,) = free_ports(1)
     told = scheduler.prefect_variables(state, port)
     (state / "prefect").mkdir()
@@ -76,6 +90,6 @@ def live_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process = start(part, state)
     try:
         wait_ready(part, process, state)
-        yield told["PREFECT_API_URL"]
+        yield told["PREFECT_API_URL"], process.kill
     finally:
         stop(part, process)

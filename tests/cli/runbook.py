@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from prefect.events import emit_event
+
 from domain.clock import UtcDatetime, utc_now
 from domain.errors import Refused
 from domain.health import Finding
@@ -40,8 +42,13 @@ def paint_fence(  # noqa: PLR0917 - one of each kind
     if trouble == "defect":
         raise LookupError("where is the brush")
     if trouble == "slow":
-        (Path(os.environ["RISKHUB_STATE"]) / "painting").touch()
-        time.sleep(60)
+        state = Path(os.environ["RISKHUB_STATE"])
+        (state / "painting").touch()
+        give_up = time.monotonic() + 60
+        while not (state / "painted").exists() and time.monotonic() < give_up:
+            time.sleep(0.05)
+        for number in range(30):
+            emit_event("board.painted", {"prefect.resource.id": f"board.{number}"})
     limits = policy or env.culling
     plan = Plan("paint", tuple(Action("paint", f"\x1b[31mboard {n}", colour, n) for n in range(2)))
     publish_plan(plan, environment=env)

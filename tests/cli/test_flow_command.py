@@ -107,19 +107,44 @@ def test_the_help_is_the_runbook_page_with_examples(paint: Riskhub) -> None:
     assert "Args:" not in ended.stdout
 
 
+def test_a_prefect_that_dies_during_the_run_neither_hangs_the_command_nor_hides_what_it_did(
+    variables: dict[str, str], mortal_prefect: tuple[str, Callable[[], None]], tmp_path: Path
+) -> None:
+    variables["PREFECT_API_URL"], kill = mortal_prefect
+    command = (sys.executable, *FENCE, "--colour", "red", "--trouble", "slow", "--execute", "--json")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=variables, cwd=PROJECT, stdout=pipe, stderr=pipe, text=True) as run:
+        wait_until_it_paints(run, tmp_path)
+        kill()
+        (tmp_path / "painted").touch()
+        try:
+            out, err = run.communicate(timeout=60)
+        finally:
+            run.kill()
+    assert run.returncode == 1
+    assert json.loads(out)["state"] == "failed"
+    assert f"Prefect at {variables['PREFECT_API_URL']}: it stopped answering during the run" in err
+    assert "Traceback" not in err
+    assert [path.name for path in (tmp_path / "evidence").iterdir()] == ["paint-fence"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_told_to_end_leaves_evidence_and_nothing_else(
     number: signal.Signals, variables: dict[str, str], tmp_path: Path
 ) -> None:
     command = (sys.executable, *FENCE, "--colour", "red", "--trouble", "slow")
     with subprocess.Popen(command, env=variables, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-        give_up = time.monotonic() + 60
-        while not (tmp_path / "painting").exists():
-            assert run.poll() is None and time.monotonic() < give_up
-            time.sleep(0.05)
+        wait_until_it_paints(run, tmp_path)
         run.send_signal(number)
         run.communicate(timeout=60)
     assert run.returncode not in (0, 3)
     assert not list((tmp_path / "temporary").iterdir())
     (kept,) = (tmp_path / "evidence" / "paint-fence").iterdir()
     assert json.loads(kept.read_text())["state"] == "failed"
+
+
+def wait_until_it_paints(run: subprocess.Popen[Any], state: Path) -> None:
+    give_up = time.monotonic() + 60
+    while not (state / "painting").exists():
+        assert run.poll() is None and time.monotonic() < give_up
+        time.sleep(0.05)

@@ -31,6 +31,7 @@ from environments.settings import CullPolicy
 from flows.chapter import NotDone, chapter, record_of
 from systems.objects import get_object
 from tasks.records import publish_plan, record
+from tests.flows.conftest import deliver_events
 
 LOCAL_VARIABLES = {
     **dict.fromkeys(
@@ -93,7 +94,7 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         client = boto3.client(
             "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=key
         )
-        client.create_bucket(Bucket="riskhub-backup")
+        client.create_bucket(Bucket="riskhub-backup", ObjectLockEnabledForBucket=True)
         yield url
     finally:
         stop(part, process)
@@ -106,6 +107,7 @@ def platform(prefect_url: str, store_url: str, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("RISKHUB_STATE", str(tmp_path))
     with temporary_settings({PREFECT_API_URL: prefect_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield
+        deliver_events()
 
 
 @task

@@ -27,9 +27,8 @@ POLICY = CullPolicy(idle=IDLE, max_share=1)
 
 
 @pytest.fixture(scope="module")
-def people(stack: Stack) -> Iterator[tuple[Person, Person]]:
+def people(stack: Stack, nobody_at_work: None) -> Iterator[tuple[Person, Person]]:
     """Ana rests, bea works."""
-    stack.revive()
     ana, bea = (Person.log_in(name, stack.public_url) for name in ("ana", "bea"))
     yield ana, bea
     hub = load_environment("local").hub

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import boto3
 import pytest
@@ -14,6 +15,7 @@ from domain.errors import Refused
 from domain.record import Record
 from environments import Environment
 from systems.evidence import store_evidence
+from systems.mirror import MirrorLocation, push
 from systems.objects import get_object, put_object
 
 
@@ -45,3 +47,14 @@ def test_evidence_can_be_neither_deleted_nor_replaced_before_its_time(stack: Sta
     with pytest.raises(Refused):
         put_object(env.objects, key, b"another story", content_type="application/json", if_absent=True)
     assert b"it ran" in get_object(env.objects, key)
+
+
+def test_a_bucket_made_without_object_lock_is_named_as_the_cause(env: Environment, tmp_path: Path) -> None:
+    unlocked = env.objects.model_copy(update={"bucket": "unlocked"})
+    s3 = client(env)
+    s3.create_bucket(Bucket="unlocked")
+    s3.put_bucket_versioning(Bucket="unlocked", VersioningConfiguration={"Status": "Enabled"})
+    with pytest.raises(Refused, match="without Object Lock"):
+        put_object(unlocked, "evidence/a", b"a", content_type="text/plain", locked=True)
+    with pytest.raises(Refused, match="without Object Lock"):
+        push(tmp_path, MirrorLocation(unlocked, "user-data"))

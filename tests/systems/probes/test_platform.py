@@ -203,9 +203,7 @@ def test_a_mirror_pushed_just_now_is_ok_and_overdue_when_its_limit_has_passed(en
 
 def new_bucket(env: Environment) -> str:
     name = f"bucket-{secrets.token_hex(4)}"
-    s3 = client(env)
-    s3.create_bucket(Bucket=name)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    client(env).create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     return name
 
 
