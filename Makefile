@@ -21,7 +21,7 @@ $(INSTALLED): bootstrap.lock requirements.lock requirements-data.lock pyproject.
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "riskhub needs Python 3.11 or later, this is " + sys.version)'
 	$(BIN)/python -m pip install --quiet --require-hashes -r bootstrap.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-data.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	node=$$($(BIN)/python -c '$(NODE_FOLDER)'); \
@@ -42,6 +42,6 @@ lint: install  ## style, types, import contracts
 
 lock: install  ## renew the locks from the .in files
 	for name in bootstrap requirements; do \
-	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate $$name.in --output-file $$name.lock || exit 1; \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --excludes requirements-excluded.in $$name.in --output-file $$name.lock || exit 1; \
 	done
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-deps requirements-data.in --output-file requirements-data.lock

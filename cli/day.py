@@ -13,30 +13,37 @@ from pathlib import Path
 import click
 import httpx
 
-from cli.stack import bring_up, proportional_memory, take_down
-from domain.errors import RiskhubError
+from cli.stack import bring_up, port_option, proportional_memory, remove_state, take_down
+from domain.errors import Refused, RiskhubError
 from environments.loader import load_environment, state_folder
+
+STOP = "stop it: riskhub stack down"
 
 
 @click.command("day")
 @click.option("--keep", is_flag=True, help="Leave the stack up at the end, and print its URLs and logins.")
+@port_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_context
-def day(context: click.Context, keep: bool, as_json: bool) -> None:
+def day(context: click.Context, keep: bool, ports: tuple[str, ...], as_json: bool) -> None:
     """Watch a real JupyterHub being looked after: checked, culled, backed up, damaged, restored, reported on.
+
+    It begins with a new stack: what an earlier one left is removed.
 
     \b
     Examples:
       riskhub day
-      riskhub day --keep
+      riskhub day --keep --port hub-public=8000
     """
     state = state_folder()
+    _require_none_up(state)
+    remove_state(state)
     rows: list[dict[str, object]] = []
     began = time.monotonic()
     with _peak_memory(state) as peak:
         try:
             click.echo("Bringing up the embedded stack (the AWS control plane is emulated, all else is real)", err=True)
-            bring_up(state, owner=None if keep else os.getpid())
+            bring_up(state, ports, owner=None if keep else os.getpid())
             rows.append(_row("stack up", True, began, "every part answers", str(state / "logs")))
             _walk(state, rows)
         except RiskhubError as error:
@@ -51,6 +58,14 @@ def day(context: click.Context, keep: bool, as_json: bool) -> None:
     if keep:
         _print_addresses(state)
     context.exit(0 if passed else 1)
+
+
+def _require_none_up(state: Path) -> None:
+    from devstack.supervisor import read_status  # noqa: PLC0415
+
+    phase = read_status(state)["phase"]
+    if phase not in ("down", "failed"):
+        raise Refused(f"embedded stack in {state}", f"it is {phase}, and a day begins with a new one", STOP)
 
 
 def _walk(state: Path, rows: list[dict[str, object]]) -> None:

@@ -7,12 +7,10 @@ orphaned, and nothing is left when the command ends.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
 import socket
-import sqlite3
 import sys
 import tempfile
 import threading
@@ -22,7 +20,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,6 +29,7 @@ import httpx
 from domain.clock import utc_now
 from domain.errors import Failed, Unreachable
 from domain.record import Record
+from systems.prefect_template import keep_template, use_template
 
 if TYPE_CHECKING:
     from prefect import Flow, State
@@ -73,7 +71,7 @@ def prefect_session(api_url: str, *, verbose: bool) -> Iterator[Session]:
     """Settings for a flow run against `api_url` if it answers within 2 s, else in this process alone."""
     level = "INFO" if verbose else "CRITICAL"  # of the console; Prefect's UI always gets the run's log
     quiet = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": level, "DO_NOT_TRACK": "1", "PREFECT_CLI_COLORS": "false"}
-    quiet |= {"PREFECT_CLIENT_MAX_RETRIES": "1"}  # of each request; with more, a server that dies holds on-call up
+    quiet |= {"PREFECT_CLIENT_MAX_RETRIES": "2"}  # of each request; with more, a server that dies holds on-call up
     before = dict(os.environ)
     try:
         if answers(api_url):
@@ -133,7 +131,7 @@ class OwnServer:
         from prefect.server.api.server import create_app  # noqa: PLC0415
 
         database = self.home / "prefect.db"
-        from_template = use_template(database)
+        use_template(database)
         server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), log_level="critical", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [self.listener]}, daemon=True)
         thread.start()
@@ -142,8 +140,7 @@ class OwnServer:
             if not thread.is_alive() or time.monotonic() > give_up:
                 raise Failed("the Prefect server of this command", "it did not start", "run it with --verbose")
             time.sleep(0.01)
-        if not from_template:
-            keep_template(database)
+        keep_template(database)
         try:
             yield
         finally:
@@ -162,46 +159,6 @@ def own_server() -> Iterator[OwnServer]:
             yield OwnServer(home, listener)
     finally:
         shutil.rmtree(home, ignore_errors=True)
-
-
-def template_path() -> Path:
-    """A migrated, empty database of this Prefect version: migrating a fresh one takes most of a start."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "riskhub" / f"prefect-{version('prefect')}.sqlite"
-
-
-def use_template(database: Path) -> bool:
-    """Copy the template to `database`; False when there is none that is whole."""
-    try:
-        shutil.copyfile(template_path(), database)
-        with contextlib.closing(sqlite3.connect(database)) as connection:
-            sound = connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
-            whole = sound and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
-    except (OSError, sqlite3.DatabaseError):
-        whole = False
-    if not whole:
-        database.unlink(missing_ok=True)
-    return whole
-
-
-def keep_template(database: Path) -> None:
-    """Keep `database` as the template, whole or not at all; two commands at once both may.
-
-    A cache that cannot be written costs the next start some seconds and is no reason to stop this one.
-    """
-    path = template_path()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            copy = Path(folder) / "copy.sqlite"
-            with (
-                contextlib.closing(sqlite3.connect(database)) as source,
-                contextlib.closing(sqlite3.connect(copy)) as target,
-            ):
-                source.backup(target)
-            copy.replace(path)
-    except (OSError, sqlite3.DatabaseError) as error:
-        click.echo(f"{path} could not be kept ({type(error).__name__}): the next start is slow again", err=True)
 
 
 @contextmanager

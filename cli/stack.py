@@ -42,8 +42,13 @@ def stack() -> None:
     """The embedded stack: a real Hub, S3, SSO, Postgres, Prefect and an emulated AWS control plane on loopback."""
 
 
+port_option = click.option(
+    "--port", "ports", type=PortChoice(), multiple=True, help="Use this port, e.g. hub-public=8000."
+)
+
+
 @stack.command()
-@click.option("--port", "ports", type=PortChoice(), multiple=True, help="Use this port, e.g. hub-public=8000.")
+@port_option
 @click.option("--owner", type=int, hidden=True, help="Stop when this process is gone.")
 def up(ports: tuple[str, ...], owner: int | None) -> None:
     """Bring the stack up, or start again what died in it. Twice is harmless."""
@@ -57,7 +62,7 @@ def down(wipe: bool) -> None:
     """Stop everything in order. The state stays unless --wipe."""
     take_down(state_folder())
     if wipe:
-        shutil.rmtree(state_folder(), ignore_errors=True)
+        remove_state(state_folder())
     click.echo("down" + (", state removed" if wipe else ""), err=True)
 
 
@@ -117,6 +122,15 @@ def take_down(state: Path) -> None:
         keeper.terminate()
         psutil.wait_procs([each for each in (keeper, guard) if each is not None], timeout=60)
     sweep(state)
+
+
+def remove_state(state: Path) -> None:
+    """Remove what a stack that is down left; evidence and reports that never reached a bucket stay."""
+    for path in state.iterdir() if state.exists() else ():
+        if path.is_dir() and path.name not in ("evidence", "reports"):
+            shutil.rmtree(path)
+        elif not path.is_dir():
+            path.unlink()
 
 
 def _follow(state: Path) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,4 @@
-"""Prefect: a server on SQLite, a process work pool, its worker, and the deployments of prefect.yaml.
-
-Prefect migrates a fresh database for some 15 seconds at its first start; the state folder keeps it.
-"""
+"""Prefect: a server on SQLite, a process work pool, its worker, and the deployments of prefect.yaml."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from pathlib import Path
 from devstack.process import Part, http_ok
 from domain.errors import Failed
 from environments.loader import PROJECT
+from systems.prefect_template import keep_template, use_template
 
 WORK_POOL = "riskhub"
 PREFECT = str(Path(sys.executable).parent / "prefect")
@@ -37,7 +35,11 @@ def prefect_variables(state: Path, port: int) -> dict[str, str]:
 
 
 def server(variables: Mapping[str, str], port: int) -> Part:
-    """The Prefect server with its UI."""
+    """The Prefect server with its UI; a fresh one starts from the template."""
+    database = _database(variables)
+    if not database.exists():
+        database.parent.mkdir(parents=True, exist_ok=True)
+        use_template(database)
     return Part(
         name="prefect-server",
         command=(PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)),
@@ -46,6 +48,11 @@ def server(variables: Mapping[str, str], port: int) -> Part:
         folder=PROJECT,
         deadline=timedelta(seconds=120),
     )
+
+
+def keep_for_the_next_start(variables: Mapping[str, str]) -> None:
+    """The server answers: what it migrated saves the next fresh one its longest step."""
+    keep_template(_database(variables))
 
 
 def worker(state: Path, variables: Mapping[str, str], health_port: int) -> Part:
@@ -91,6 +98,10 @@ def create_work_pool(variables: Mapping[str, str]) -> None:
 def deploy_all(variables: Mapping[str, str]) -> None:
     """Register every deployment of prefect.yaml."""
     _prefect(variables, "--no-prompt", "deploy", "--all")
+
+
+def _database(variables: Mapping[str, str]) -> Path:
+    return Path(variables["PREFECT_HOME"]) / "prefect.db"
 
 
 def _prefect(variables: Mapping[str, str], *arguments: str) -> None:

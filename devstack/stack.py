@@ -174,6 +174,7 @@ class Stack:
 
     def _start_scheduler(self, report: Report) -> None:
         self.start_parts(scheduler.server(self._prefect, self.choices.ports["prefect"]), report=report)
+        scheduler.keep_for_the_next_start(self._prefect)
         began = time.monotonic()
         scheduler.create_work_pool(self._prefect)
         with ThreadPoolExecutor(1) as pool:

@@ -16,7 +16,7 @@ from environments.loader import PROJECT
 from systems.hub import end_server, list_servers
 
 # its own folder for each of two test runs side by side (RISKHUB_TEST_STATE), and for each worker of one
-STATE = Path(os.environ.get("RISKHUB_TEST_STATE") or PROJECT / ".riskhub" / "tests")
+STATE = Path(os.environ.get("RISKHUB_TEST_STATE") or PROJECT / ".riskhub-tests")
 STATE = STATE / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 # A flow that runs in a test process without a Prefect of the test's own must fail, not start one for itself.

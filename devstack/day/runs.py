@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -40,11 +41,14 @@ class Deployments:
         Raises:
             Failed: there is no such deployment, or its parameters are refused.
         """
-        found = self._client.get(f"/deployments/name/{name}")
+        found = self._ask("GET", f"/deployments/name/{name}")
         if found.status_code != 200:
             raise Failed(f"deployment {name}", "it is not registered", "run: prefect --no-prompt deploy --all")
-        body = {"parameters": {**found.json()["parameters"], **parameters}}
-        made = self._client.post(f"/deployments/{found.json()['id']}/create_flow_run", json=body)
+        body = {
+            "parameters": {**found.json()["parameters"], **parameters},
+            "idempotency_key": str(uuid4()),  # asked twice, there is still one run
+        }
+        made = self._ask("POST", f"/deployments/{found.json()['id']}/create_flow_run", body)
         if made.status_code >= 400:
             raise Failed(f"deployment {name}", f"Prefect refuses the parameters: {made.text[:300]}", "correct them")
         run_id: str = made.json()["id"]
@@ -59,10 +63,19 @@ class Deployments:
         url = f"{self._ui_url}/runs/flow-run/{run_id}"
         give_up = time.monotonic() + deadline.total_seconds()
         while True:
-            run = self._client.get(f"/flow_runs/{run_id}").raise_for_status().json()
+            run = self._ask("GET", f"/flow_runs/{run_id}").raise_for_status().json()
             state = run["state"]
             if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
                 return Run(run_id, state["name"], state.get("message") or "", url)
             if time.monotonic() > give_up:
                 raise Failed(f"flow run {run['name']}", f"is {state['name']} after {deadline}", f"look at {url}")
             time.sleep(0.3)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """The answer; a server whose SQLite is locked for the moment says 503 and is asked again, 30 s long."""
+        give_up = time.monotonic() + 30
+        while True:
+            answer = self._client.request(method, path, json=body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > give_up:
+                return answer
+            time.sleep(0.5)

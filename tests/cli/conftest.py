@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.prefect_session import use_template
 from devstack import scheduler
 from devstack.process import free_ports, start, stop, wait_ready
 from environments.loader import PROJECT
@@ -84,8 +83,6 @@ def mortal_prefect(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
 def serving(state: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     (port,) = free_ports(1)
     told = scheduler.prefect_variables(state, port)
-    (state / "prefect").mkdir()
-    use_template(state / "prefect" / "prefect.db")
     part = scheduler.server(told, port)
     process = start(part, state)
     try:

@@ -17,7 +17,6 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from cli.prefect_session import use_template
 from devstack import scheduler
 from devstack.object_store import PORTS, object_store
 from devstack.process import free_ports, start, stop, wait_ready
@@ -70,8 +69,6 @@ def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state = tmp_path_factory.mktemp("prefect")
     (port,) = free_ports(1)
     variables = scheduler.prefect_variables(state, port)
-    (state / "prefect").mkdir()
-    use_template(state / "prefect" / "prefect.db")
     part = scheduler.server(variables, port)
     process = start(part, state)
     try:

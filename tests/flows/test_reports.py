@@ -18,6 +18,8 @@ from flows.reports import run_report
 from plans.reports import DailyMarketRisk
 from systems.objects import get_object, list_objects
 
+pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
+
 
 def run(*, execute: bool, **parameters: object) -> Record:
     state = run_report("local", "daily-market-risk", DailyMarketRisk(**parameters), execute, return_state=True)
