@@ -32,7 +32,7 @@ demo: install  ## a day of operations on the embedded stack (KEEP=1 leaves it up
 	$(BIN)/riskhub day $(if $(KEEP),--keep)
 
 test: install  ## unit, contract, property, integration and browser tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install  ## style, types, import contracts
 	$(BIN)/ruff check .
