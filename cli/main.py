@@ -29,6 +29,7 @@ COMMANDS: dict[str, Target] = {
     "reports": {"run": "flows.reports:run_report"},
     "mirror": "cli.mirror:mirror",
     "stack": "cli.stack:stack",
+    "cluster": "cli.cluster:cluster",
     "day": "cli.day:day",
 }
 
@@ -40,6 +41,7 @@ HELP = {
     "reports": "Market-risk reports.",
     "mirror": "Copies of a folder in a bucket, without Prefect: push, restore, verify, history.",
     "stack": "The embedded stack: up, down, status.",
+    "cluster": "A real one-node Kubernetes on this machine: up, down, status.",
     "day": "A day of operations on the embedded stack.",
     "health check": "Check every part from the outside in.",
     "sessions list": "The servers that run now.",

@@ -27,7 +27,7 @@ class PortChoice(click.ParamType[str]):
     name = "NAME=PORT"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from devstack.stack import PORTS  # noqa: PLC0415 - the stack's imports cost a second
+        from devstack.choices import PORTS  # noqa: PLC0415 - the stack's imports cost a second
 
         name, _, port = value.partition("=")
         if name not in PORTS:
@@ -82,8 +82,8 @@ def status(as_json: bool) -> None:
         click.echo(f"  {name:16} ready after {seconds:5.1f} s")
 
 
-def bring_up(state: Path, ports: tuple[str, ...] = (), owner: int | None = None) -> None:
-    """Start the supervisor in the background and wait until every part answers.
+def bring_up(state: Path, ports: tuple[str, ...] = (), owner: int | None = None, *, kind: str = "stack") -> None:
+    """Start the supervisor of a stack or a cluster in the background and wait until every part answers.
 
     Raises:
         Failed: a part did not start; its message is passed on.
@@ -96,24 +96,23 @@ def bring_up(state: Path, ports: tuple[str, ...] = (), owner: int | None = None)
         return
     (state / "logs").mkdir(parents=True, exist_ok=True)
     (state / "status.json").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "devstack.supervisor", "--state", str(state)]
+    command = [sys.executable, "-m", "devstack.supervisor", f"--kind={kind}", f"--state={state}"]
     command += [f"--port={port}" for port in ports] + ([f"--owner={owner}"] if owner else [])
     with (state / "logs" / "supervisor.log").open("ab") as log:
         supervisor = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     with _stopping_on_interrupt(supervisor):
         for told in _follow(state):
             if told["phase"] == "failed":
-                raise Failed("embedded stack", told["problem"], f"the logs are in {state / 'logs'}")
+                raise Failed(kind, told["problem"], f"the logs are in {state / 'logs'}")
             if told["phase"] == "up":
                 return
             if supervisor.poll() is not None:
-                raise Failed("embedded stack", "its supervisor ended", f"read {state / 'logs' / 'supervisor.log'}")
+                raise Failed(kind, "its supervisor ended", f"read {state / 'logs' / 'supervisor.log'}")
 
 
-def take_down(state: Path) -> None:
+def take_down(state: Path, *, kind: str = "stack") -> None:
     """Stop the supervisor and wait; end what an earlier crash left."""
-    from devstack.process import sweep  # noqa: PLC0415
-    from devstack.supervisor import read_status  # noqa: PLC0415
+    from devstack.supervisor import KINDS, read_status  # noqa: PLC0415
 
     told = read_status(state)
     if told["phase"] not in ("down", "failed"):
@@ -121,13 +120,13 @@ def take_down(state: Path) -> None:
         guard = keeper.parent()
         keeper.terminate()
         psutil.wait_procs([each for each in (keeper, guard) if each is not None], timeout=60)
-    sweep(state)
+    KINDS[kind].clean(state)
 
 
 def remove_state(state: Path) -> None:
     """Remove what a stack that is down left; evidence and reports that never reached a bucket stay."""
     for path in state.iterdir() if state.exists() else ():
-        if path.is_dir() and path.name not in ("evidence", "reports"):
+        if path.is_dir() and path.name not in ("evidence", "reports", "cluster"):
             shutil.rmtree(path)
         elif not path.is_dir():
             path.unlink()

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+from collections.abc import Sequence
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-from devstack.process import Part
+from devstack.process import LOOPBACK, Part
 from domain.errors import Failed
 
 UNPRIVILEGED = "nobody"
@@ -27,8 +28,8 @@ def postgres_tools() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
-def initialise(data: Path, password: str) -> None:
-    """Create the cluster at `data` unless it is there.
+def initialise(data: Path, password: str, *, clients: Sequence[str] = ()) -> None:
+    """Create the cluster at `data` unless it is there; besides this machine, the networks `clients` may log in.
 
     Raises:
         Failed: initdb failed; the message has its last words.
@@ -66,12 +67,14 @@ def initialise(data: Path, password: str) -> None:
         secret.unlink()
     if done.returncode != 0:
         raise Failed("Postgres", f"initdb failed: {done.stderr.strip()[-300:]}", f"remove {data} and run again")
+    with (data / "pg_hba.conf").open("a") as rules:
+        rules.writelines(f"host all all {network} scram-sha-256\n" for network in clients)
 
 
-def database(state: Path, port: int) -> Part:
+def database(state: Path, port: int, host: str = LOOPBACK) -> Part:
     """The Hub's database server, user and database `hub`/`postgres`, data below `<state>/database`."""
     data = state / "database"
-    ready = (str(postgres_tools() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-d", "postgres")
+    ready = (str(postgres_tools() / "pg_isready"), "-q", "-h", host, "-p", str(port), "-d", "postgres")
     return Part(
         name="database",
         command=(
@@ -80,7 +83,7 @@ def database(state: Path, port: int) -> Part:
             "-D",
             str(data),
             "-c",
-            "listen_addresses=127.0.0.1",
+            f"listen_addresses={host}",
             "-c",
             f"port={port}",
             "-c",

@@ -10,12 +10,14 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from devstack.process import Part, http_ok
+from devstack.process import LOOPBACK, Part, http_ok
 
 PORTS = 8
 
 
-def object_store(state: Path, ports: list[int], access_key_id: str, secret_access_key: str) -> Part:
+def object_store(
+    state: Path, ports: list[int], access_key_id: str, secret_access_key: str, host: str = LOOPBACK
+) -> Part:
     """The S3 server, data below `<state>/objects`. `ports[0]` serves S3; the rest are its inner parts."""
     data = state / "objects"
     logs = state / "logs" / "object-store"
@@ -44,8 +46,8 @@ def object_store(state: Path, ports: list[int], access_key_id: str, secret_acces
             f"-logdir={logs}",
             "server",
             f"-dir={data}",
-            "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1",
+            f"-ip={host}",
+            f"-ip.bind={host}",
             f"-master.port={master}",
             f"-master.port.grpc={master_grpc}",
             "-master.volumeSizeLimitMB=1024",
@@ -65,6 +67,6 @@ def object_store(state: Path, ports: list[int], access_key_id: str, secret_acces
             f"-s3.config={config}",
         ),
         environment={"TMPDIR": str(logs)},
-        ready=http_ok(f"http://127.0.0.1:{s3}/healthz"),
+        ready=http_ok(f"http://{host}:{s3}/healthz"),
         grace=timedelta(seconds=3),  # it waits for its own grpc clients for ever; all data is written through
     )

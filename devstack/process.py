@@ -23,6 +23,7 @@ import psutil
 from domain.errors import Failed, Refused
 
 MARK = "RISKHUB_STACK"
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,14 @@ def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
-            each.bind(("127.0.0.1", 0))
+            each.bind((LOOPBACK, 0))
         return [each.getsockname()[1] for each in sockets]
     finally:
         for each in sockets:
             each.close()
 
 
-def require_free(name: str, port: int) -> None:
+def require_free(name: str, port: int, host: str = LOOPBACK) -> None:
     """Refuse a port somebody listens on.
 
     Raises:
@@ -139,7 +140,7 @@ def require_free(name: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError as error:
             raise Refused(
                 f"port {port} for {name}",

@@ -1,6 +1,6 @@
-"""The corporate identity provider, for real OpenID Connect: oidc-provider-mock on loopback.
+"""The corporate identity provider, for real OpenID Connect: oidc-provider-mock.
 
-The Hub is registered as a client at each start, so its secret is checked and never written down here.
+It knows one client, the Hub, and checks its secret. It is told of it at each start, since it keeps nothing.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-import httpx
-
-from devstack.process import Part, http_ok
+from devstack.process import LOOPBACK, Part, http_ok
 from environments.loader import PROJECT
 
 PEOPLE: Mapping[str, str] = {
@@ -27,44 +25,53 @@ PEOPLE: Mapping[str, str] = {
 }
 
 
-def sso(port: int) -> Part:
-    """The provider with the demo's people, one group each."""
+CLIENT_ID = "riskhub-hub"
+
+
+def sso(port: int, client_secret: str, callback_url: str, host: str = LOOPBACK) -> Part:
+    """The provider with the demo's people, one group each, and the Hub as its client."""
     return Part(
         name="sso",
-        command=(sys.executable, "-m", "devstack.sso", f"--port={port}"),
+        command=(sys.executable, "-m", "devstack.sso", f"--port={port}", f"--host={host}"),
+        environment={"SSO_CLIENT_SECRET": client_secret, "SSO_CALLBACK_URL": callback_url},
         folder=PROJECT,
-        ready=http_ok(f"http://127.0.0.1:{port}/.well-known/openid-configuration"),
+        ready=http_ok(f"http://{host}:{port}/.well-known/openid-configuration"),
     )
-
-
-def register_hub(provider_url: str, callback_url: str) -> tuple[str, str]:
-    """Register the Hub with the provider; its client id and secret."""
-    answer = httpx.post(
-        f"{provider_url}/oauth2/clients",
-        json={"redirect_uris": [callback_url], "token_endpoint_auth_method": "client_secret_post"},
-        timeout=10,
-    )
-    answer.raise_for_status()
-    client = answer.json()
-    return client["client_id"], client["client_secret"]
 
 
 def main() -> None:
-    """Serve on loopback. The provider's own command logs each client it lets in, with its secret."""
-    import uvicorn  # noqa: PLC0415 - who only starts this process does not pay for these two
+    """Serve. The provider's own command logs each client it lets in, with its secret."""
+    import flask  # noqa: PLC0415 - who only starts this process does not pay for these
+    import uvicorn  # noqa: PLC0415
     from oidc_provider_mock import User, app  # type: ignore[import-untyped]  # noqa: PLC0415
+    from oidc_provider_mock._storage import Client  # type: ignore[import-untyped]  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="devstack.sso", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default=LOOPBACK)
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("oidc_provider_mock").setLevel(logging.WARNING)
-    os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # http, which loopback may
+    os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # http, which an address of this machine may
     people = [User(sub=name, claims={"preferred_username": name, "groups": [group]}) for name, group in PEOPLE.items()]
+    provider = app(require_client_registration=True, user_claims=people)
+    client = Client(
+        id=CLIENT_ID,
+        secret=os.environ["SSO_CLIENT_SECRET"],
+        redirect_uris=[os.environ["SSO_CALLBACK_URL"]],
+        allowed_scopes=Client.SCOPES_SUPPORTED,
+        token_endpoint_auth_method="client_secret_post",  # noqa: S106 - a method's name
+    )
+
+    @provider.before_request  # type: ignore[untyped-decorator]
+    def know_the_hub() -> None:
+        flask.g.oidc_provider_mock_storage.store_client(client)
+
     uvicorn.run(
-        app(require_client_registration=True, user_claims=people),
+        provider,
         interface="wsgi",
-        host="127.0.0.1",
-        port=parser.parse_args().port,
+        host=arguments.host,
+        port=arguments.port,
         log_config=None,
     )
 

@@ -18,15 +18,19 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import psutil
 
-from devstack.process import sweep
+from devstack.choices import Choices
+from devstack.node.cluster import Cluster
+from devstack.parts import Parts
 from devstack.stack import Stack
 from domain.errors import RiskhubError
 
 Phase = Literal["starting", "up", "stopping", "down", "failed"]
+Kind = Literal["stack", "cluster"]
+KINDS: dict[str, type[Parts]] = {"stack": Stack, "cluster": Cluster}
 
 
 class Status:
@@ -63,14 +67,14 @@ def read_status(state: Path) -> dict[str, Any]:
     return status
 
 
-def keep(state: Path, ports: dict[str, int], owner: int | None) -> int:
+def keep(state: Path, kind: Kind, owner: int | None) -> int:
     """Bring the stack up and hold it until SIGTERM, or until the process `owner` is gone."""
     died = threading.Event()
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
     signal.signal(signal.SIGHUP, lambda _number, _frame: died.set())
     status = Status(state)
-    stack = Stack(state, ports)
+    stack = KINDS[kind](state)
     owner_process = psutil.Process(owner) if owner else None
     try:
         stack.up(status.part)
@@ -98,6 +102,7 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--kind", choices=get_args(Kind), default="stack")
     parser.add_argument("--owner", type=int, help="stop when this process is gone")
     parser.add_argument("--port", action="append", default=[], metavar="NAME=PORT")
     arguments = parser.parse_args()
@@ -108,14 +113,15 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return 0  # another supervisor holds it: `up` twice is harmless
-    ports = {name: int(port) for name, port in (each.split("=", 1) for each in arguments.port)}
+    wanted = {name: int(port) for name, port in (each.split("=", 1) for each in arguments.port)}
+    Choices.load_or_make(state, wanted)
     keeper = os.fork()
     if keeper == 0:
-        os._exit(keep(state, ports, arguments.owner))
+        os._exit(keep(state, arguments.kind, arguments.owner))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: os.kill(keeper, number))
     _, wait_status = os.waitpid(keeper, 0)
-    sweep(state)
+    KINDS[arguments.kind].clean(state)
     return os.waitstatus_to_exitcode(wait_status)
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from devstack.aws.server import create_server
+from devstack.process import LOOPBACK
 
 
 def main() -> None:
@@ -20,8 +21,10 @@ def main() -> None:
         metavar="ID=FOLDER",
         help="an EFS file system and the folder that stands for it; may be given again",
     )
+    parser.add_argument("--host", default=LOOPBACK)
     arguments = parser.parse_args()
-    create_server(arguments.port, arguments.state.resolve(), dict(arguments.file_system)).serve_forever()
+    file_systems = dict(arguments.file_system)
+    create_server(arguments.host, arguments.port, arguments.state.resolve(), file_systems).serve_forever()
 
 
 def _file_system(text: str) -> tuple[str, Path]:

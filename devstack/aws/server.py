@@ -33,8 +33,8 @@ _NEW_BACKUP_PATHS = (
 )
 
 
-def create_server(port: int, state: Path, file_systems: Mapping[str, Path]) -> BaseWSGIServer:
-    """The server on loopback, ready to serve; recovery points are kept below `state`."""
+def create_server(host: str, port: int, state: Path, file_systems: Mapping[str, Path]) -> BaseWSGIServer:
+    """The server, ready to serve; recovery points are kept below `state`."""
     points = RecoveryPoints(state / "recovery-points")
     BackupApi.jobs = Jobs(file_systems, points)
     BackupApi.selections = Selections()
@@ -46,7 +46,7 @@ def create_server(port: int, state: Path, file_systems: Mapping[str, Path]) -> B
         _seed_file_system(file_system_id)
     _seed_vaults(points)
     app = DomainDispatcherApplication(create_backend_app)
-    return make_server("127.0.0.1", port, app, threaded=True, request_handler=MotoRequestHandler)
+    return make_server(host, port, app, threaded=True, request_handler=MotoRequestHandler)
 
 
 def _seed_file_system(file_system_id: str) -> None:

@@ -9,6 +9,7 @@ import sys
 
 import uvicorn
 
+from devstack.process import LOOPBACK
 from devstack.risk_api.access import read_tokens
 from devstack.risk_api.app import create_app
 from devstack.risk_api.reference import read_reference
@@ -18,14 +19,15 @@ from domain.errors import Refused
 def main() -> int:
     parser = argparse.ArgumentParser(prog="devstack.risk_api", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    port = parser.parse_args().port
+    parser.add_argument("--host", default=LOOPBACK)
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         app = create_app(read_reference(), read_tokens(os.environ.get("RISK_API_TOKENS", "")))
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
-    uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
+    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, log_level="warning")
     return 0
 
 

@@ -1,0 +1,146 @@
+"""The cluster as one thing: the node, its add-ons, the services around it, and the Secrets of the Hub.
+
+What is deployed on it is not its business (`riskhub deploy hub`). `<state>/dev.env` is what `environments/dev.toml`
+reads: where everything is, and the cluster's identity.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from devstack.choices import Choices
+from devstack.node import network
+from devstack.node.images import images
+from devstack.node.node import admin_kubeconfig, kubectl, node, remove_cgroups
+from devstack.node.programs import programs
+from devstack.parts import Parts, Report
+from devstack.process import require_free, sweep
+from devstack.services import Services
+from domain.errors import Failed
+
+ADDONS = Path(__file__).parent / "addons"
+# Where the overlay `local` expects them; only this machine's end of the cable has this address.
+PORTS = {"database": 5432, "sso": 9080, "risk-api": 9090, "object-store-0": 9000, "aws": 9050}
+HUB = "http://10.96.0.80"
+PREFECT = "http://10.96.0.42:4200"
+
+
+class Cluster(Parts):
+    """A cluster whose state lives below `state`."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(state)
+        self.choices = Choices.load_or_make(state, PORTS)
+        self.services = Services(
+            state, self.choices, HUB, host=network.OUTSIDE, clients=(network.CABLE, network.CLUSTER)
+        )
+        self._programs = programs()
+        self._kubectl = kubectl(state / "node", self._programs)
+
+    def up(self, report: Report) -> None:
+        self.clean(self.state)
+        network.plug_in()
+        try:
+            for name, port in self.choices.ports.items():
+                require_free(name, port, network.OUTSIDE)
+            self.services.lay_out_file_system()
+            self._share_file_system()
+            the_node = node(self.state / "node", self._programs, self.services.file_system, images(self._programs))
+            self.start_parts(*self.services.parts(), the_node, report=report)
+            self.services.create_bucket()
+            self._install_addons(report)
+            self._write_secrets()
+        except BaseException:
+            self.down()
+            raise
+
+    @staticmethod
+    def clean(state: Path) -> None:
+        sweep(state)
+        network.unplug()
+        remove_cgroups()
+
+    def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 60) -> str:
+        """What kubectl says, as the cluster's administrator; `given` goes to its standard input.
+
+        Raises:
+            Failed: it ended badly; the message has its last words.
+        """
+        done = subprocess.run(
+            (*self._kubectl, *arguments), input=given, capture_output=True, text=True, timeout=seconds, check=False
+        )
+        if done.returncode != 0:
+            raise Failed(f"kubectl {' '.join(arguments)[:80]}", done.stderr.strip()[-300:], "look at the cluster")
+        return done.stdout
+
+    def _share_file_system(self) -> None:
+        """Users' pods write as user 1000: kubelet makes their folders with the mode of the volume's root."""
+        for folder in (self.services.file_system, *self.services.file_system.iterdir()):
+            folder.chmod(0o2777)
+
+    def _install_addons(self, report: Report) -> None:
+        began = time.monotonic()
+        for addon in sorted(ADDONS.glob("*.yaml")):
+            self.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={addon}")
+        # Not for metrics-server, whose first figures take half a minute and which no pod waits for.
+        for workload in ("daemonset/policy-agent", "deployment/coredns"):
+            self.kubectl("--namespace=kube-system", "rollout", "status", workload, "--timeout=120s", seconds=130)
+            report(workload.partition("/")[2], time.monotonic() - began)
+
+    def _write_secrets(self) -> None:
+        """The Secrets that the manifests refer to, as a platform team would make them; and `dev.env`."""
+        keys = self.choices.secrets
+        around = self.services.values()
+        self._secret(
+            "jupyterhub",
+            "hub",
+            {
+                "api_token": keys["hub_token"],
+                "cookie_secret": keys["cookie"],
+                "crypto_key": keys["crypt_key"] * 2,
+                "database_url": around["HUB_DATABASE_URL"],
+                "proxy_token": keys["proxy_token"],
+                "oauth_client_id": around["OAUTH_CLIENT_ID"],
+                "oauth_client_secret": around["OAUTH_CLIENT_SECRET"],
+                "risk_api_token": keys["risk_platform"],
+                "risk_api_token_business_user": keys["risk_business_user"],
+                "risk_api_token_data_scientist": keys["risk_data_scientist"],
+                "metrics_token": keys["metrics"],
+            },
+        )
+        identity = self.kubectl("get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}")
+        values = {
+            "JUPYTERHUB_API_URL": f"{HUB}/hub/api",
+            "JUPYTERHUB_PUBLIC_URL": HUB,
+            "JUPYTERHUB_API_TOKEN": keys["hub_token"],
+            **around,
+            "PREFECT_API_URL": f"{PREFECT}/api",
+            "PREFECT_UI_URL": PREFECT,
+            "CLUSTER_IDENTITY": identity,
+            "CLUSTER_OVERLAY": "local",
+            "CONFIGURATION_BACKUP_KEY": keys["backup_key"],
+        }
+        database = f"{keys['database']}@{network.OUTSIDE}:{PORTS['database']}/prefect"
+        in_pods = {**values, "EFS_MOUNT_POINT": "/mnt/efs", "POSTGRES_TOOLS": "/usr/bin"}
+        in_pods["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://hub:{database}"
+        self._secret("riskhub", "runbook", in_pods)
+        path = self.state / "dev.env"
+        path.touch(mode=0o600)
+        values["KUBECONFIG"] = str(admin_kubeconfig(self.state / "node"))
+        path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+
+    def _secret(self, namespace: str, name: str, content: dict[str, str]) -> None:
+        documents = [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name, "namespace": namespace},
+                "stringData": content,
+            },
+        ]
+        for document in documents:
+            self.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given=json.dumps(document))

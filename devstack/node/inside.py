@@ -1,0 +1,309 @@
+"""The node's first program: mounts what is the node's own, then runs Kubernetes until its plug is pulled.
+
+Started in fresh network, mount and process namespaces (see `node`). Folders that Kubernetes and its plugins write
+to by habit (/run, /var/log) are the node's own here, in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from devstack.node import network
+from devstack.node.certificates import NODE_NAME
+from devstack.process import Part, http_ok, start, wait_ready
+
+EFS = Path("/mnt/riskhub/efs")  # where the overlay `local` looks for the homes
+SOCKET = Path("/run/containerd.sock")
+_IN_MEMORY = ("/run", "/var/log", "/mnt")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="etcd, images, certificates")
+    parser.add_argument("--programs", type=Path, required=True)
+    parser.add_argument("--efs", type=Path, required=True, help="the folder that stands for EFS")
+    parser.add_argument("--image", type=Path, action="append", default=[], help="an archive to load before kubelet")
+    arguments = parser.parse_args()
+    state: Path = arguments.state
+    mount_own_folders(arguments.efs)
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    write_configuration(state, arguments.programs)
+    running = []
+    for part in parts(state, arguments.programs, arguments.image):
+        process = start(part, state)
+        wait_ready(part, process, state)
+        running.append((part, process))
+    while True:
+        for part, process in running:
+            if process.poll() is not None:
+                print(f"{part.name} ended with code {process.returncode}", file=sys.stderr)
+                return 1
+        time.sleep(0.5)
+
+
+def mount_own_folders(efs: Path) -> None:
+    """Mounts that nobody outside of this mount namespace sees, and that go with it."""
+    for folder in _IN_MEMORY:
+        _mount("-t", "tmpfs", "tmpfs", folder)
+    _mount("-t", "bpf", "bpf", "/sys/fs/bpf")
+    EFS.mkdir(parents=True)
+    _mount("--bind", str(efs), str(EFS))
+
+
+def parts(state: Path, programs: Path, images: list[Path]) -> Iterator[Part]:
+    """The programs in the order of their start; images are loaded as soon as containerd answers."""
+    yield _containerd(state)
+    load_images(state, images)
+    yield _etcd(state, programs)
+    yield _api_server(state, programs)
+    yield _controller_manager(state, programs)
+    yield _scheduler(state, programs)
+    yield _kubelet(state, programs)
+    yield _kube_proxy(state, programs)
+
+
+def load_images(state: Path, images: list[Path]) -> None:
+    """Import the archives that containerd does not have yet. An archive of new content has a new name."""
+    marks = state / "loaded"
+    marks.mkdir(exist_ok=True)
+    for archive in images:
+        mark = marks / archive.name
+        if not mark.exists():
+            command = ("ctr", "--address", str(SOCKET), "--namespace", "k8s.io", "images", "import", str(archive))
+            subprocess.run(command, capture_output=True, timeout=600, check=True)
+            mark.touch()
+
+
+def write_configuration(state: Path, programs: Path) -> None:
+    """containerd's, kubelet's and the pod network's files."""
+    (state / "containerd.toml").write_text(_CONTAINERD.format(state=state))
+    (state / "resolv.conf").write_text("")
+    (state / "kubelet.json").write_text(json.dumps(_kubelet_configuration(state)))
+    plugins = state / "cni-bin"
+    plugins.mkdir(exist_ok=True)
+    for program in [*Path("/usr/lib/cni").iterdir(), programs / "eni-name"]:
+        link = plugins / program.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(program)
+    networks = state / "cni"
+    networks.mkdir(exist_ok=True)
+    (networks / "10-pods.conflist").write_text(json.dumps(_POD_NETWORK))
+
+
+_CONTAINERD = """\
+version = 2
+root = "{state}/containerd"
+state = "/run/containerd-state"
+[grpc]
+  address = "/run/containerd.sock"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "localhost/riskhub/node:node"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{state}/cni-bin"
+    conf_dir = "{state}/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = false
+"""
+
+# ptp, not bridge: the host routes every packet, as with the AWS VPC CNI, so that policies on the host see it.
+_POD_NETWORK = {
+    "cniVersion": "0.4.0",
+    "name": "pods",
+    "plugins": [
+        {
+            "type": "ptp",
+            "ipMasq": True,
+            "ipam": {
+                "type": "host-local",
+                "dataDir": "/run/cni-ipam",
+                "ranges": [[{"subnet": network.PODS}]],
+                "routes": [{"dst": "0.0.0.0/0"}],
+            },
+        },
+        {"type": "portmap", "capabilities": {"portMappings": True}},
+        {"type": "eni-name"},
+    ],
+}
+
+
+def _kubelet_configuration(state: Path) -> dict[str, object]:
+    keys = state / "certificates"
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "x509": {"clientCAFile": str(keys / "ca.crt")},
+            "webhook": {"enabled": True},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": str(keys / "kubelet.crt"),
+        "tlsPrivateKeyFile": str(keys / "kubelet.key"),
+        "cgroupDriver": "cgroupfs",
+        "failCgroupV1": False,  # 1.35 refuses cgroup v1 without this
+        "failSwapOn": False,
+        "clusterDNS": [network.DNS_SERVICE],
+        "clusterDomain": "cluster.local",
+        "containerRuntimeEndpoint": f"unix://{SOCKET}",
+        "resolvConf": str(state / "resolv.conf"),
+        "podLogsDir": str(state / "pod-logs"),
+        "evictionHard": {"memory.available": "200Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "imageGCHighThresholdPercent": 100,  # images are loaded by hand: never collect them
+        "enforceNodeAllocatable": [],
+        "nodeStatusReportFrequency": "10s",
+        "shutdownGracePeriod": "0s",
+    }
+
+
+def _containerd(state: Path) -> Part:
+    return Part(
+        name="containerd",
+        command=("containerd", "--config", str(state / "containerd.toml")),
+        ready=lambda: SOCKET.exists() and _answers("ctr", "--address", str(SOCKET), "version"),
+    )
+
+
+def _etcd(state: Path, programs: Path) -> Part:
+    client, peer = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
+    return Part(
+        name="etcd",
+        command=(
+            str(programs / "etcd"),
+            f"--data-dir={state / 'etcd'}",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            "--log-level=warn",
+        ),
+        ready=http_ok(f"{client}/health"),
+    )
+
+
+def _api_server(state: Path, programs: Path) -> Part:
+    keys = state / "certificates"
+    return Part(
+        name="kube-apiserver",
+        command=(
+            str(programs / "kube-apiserver"),
+            "--etcd-servers=http://127.0.0.1:2379",
+            f"--service-cluster-ip-range={network.SERVICES}",
+            f"--secure-port={network.API_PORT}",
+            f"--advertise-address={network.NODE}",
+            f"--tls-cert-file={keys / 'apiserver.crt'}",
+            f"--tls-private-key-file={keys / 'apiserver.key'}",
+            f"--client-ca-file={keys / 'ca.crt'}",
+            f"--service-account-key-file={keys / 'service-accounts.key'}",
+            f"--service-account-signing-key-file={keys / 'service-accounts.key'}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--allow-privileged=true",
+            f"--kubelet-client-certificate={keys / 'admin.crt'}",
+            f"--kubelet-client-key={keys / 'admin.key'}",
+            f"--kubelet-certificate-authority={keys / 'ca.crt'}",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--requestheader-client-ca-file={keys / 'ca.crt'}",
+            "--requestheader-allowed-names=front-proxy-client",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={keys / 'aggregator.crt'}",
+            f"--proxy-client-key-file={keys / 'aggregator.key'}",
+            "--enable-aggregator-routing=true",
+        ),
+        ready=lambda: _answers(*kubectl(state, programs), "get", "--raw=/readyz"),
+        deadline=timedelta(seconds=90),
+    )
+
+
+def _controller_manager(state: Path, programs: Path) -> Part:
+    keys = state / "certificates"
+    return Part(
+        name="kube-controller-manager",
+        command=(
+            str(programs / "kube-controller-manager"),
+            f"--kubeconfig={keys / 'controller-manager.kubeconfig'}",
+            f"--service-account-private-key-file={keys / 'service-accounts.key'}",
+            f"--root-ca-file={keys / 'ca.crt'}",
+            f"--cluster-signing-cert-file={keys / 'ca.crt'}",
+            f"--cluster-signing-key-file={keys / 'ca.key'}",
+            "--allocate-node-cidrs=true",
+            f"--cluster-cidr={network.CLUSTER}",
+            f"--service-cluster-ip-range={network.SERVICES}",
+            "--use-service-account-credentials=true",
+            "--leader-elect=false",
+            "--node-monitor-grace-period=20s",
+        ),
+        ready=lambda: True,
+    )
+
+
+def _scheduler(state: Path, programs: Path) -> Part:
+    return Part(
+        name="kube-scheduler",
+        command=(
+            str(programs / "kube-scheduler"),
+            f"--kubeconfig={state / 'certificates' / 'scheduler.kubeconfig'}",
+            "--leader-elect=false",
+        ),
+        ready=lambda: True,
+    )
+
+
+def _kubelet(state: Path, programs: Path) -> Part:
+    return Part(
+        name="kubelet",
+        command=(
+            str(programs / "kubelet"),
+            f"--config={state / 'kubelet.json'}",
+            f"--kubeconfig={state / 'certificates' / 'kubelet.kubeconfig'}",
+            f"--hostname-override={NODE_NAME}",
+            f"--node-ip={network.NODE}",
+            f"--root-dir={state / 'kubelet'}",
+            f"--cert-dir={state / 'certificates'}",
+        ),
+        ready=http_ok("http://127.0.0.1:10248/healthz"),
+    )
+
+
+def _kube_proxy(state: Path, programs: Path) -> Part:
+    return Part(
+        name="kube-proxy",
+        command=(
+            str(programs / "kube-proxy"),
+            f"--kubeconfig={state / 'certificates' / 'kube-proxy.kubeconfig'}",
+            "--proxy-mode=iptables",
+            f"--cluster-cidr={network.CLUSTER}",
+            f"--hostname-override={NODE_NAME}",
+            "--conntrack-max-per-core=0",
+        ),
+        ready=http_ok("http://127.0.0.1:10256/healthz"),
+    )
+
+
+def kubectl(state: Path, programs: Path) -> tuple[str, ...]:
+    """kubectl as the cluster's administrator."""
+    return (str(programs / "kubectl"), f"--kubeconfig={state / 'certificates' / 'admin.kubeconfig'}")
+
+
+def _answers(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
+
+
+def _mount(*arguments: str) -> None:
+    subprocess.run(("mount", *arguments), capture_output=True, timeout=20, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

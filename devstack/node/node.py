@@ -1,0 +1,82 @@
+"""The node as one part of the stack: plugged in, started, its plug pulled."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from devstack.node import network
+from devstack.node.certificates import NODE_NAME, make_certificates
+from devstack.process import Part
+from environments.loader import PROJECT
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def node(state: Path, programs: Path, efs: Path, images: Sequence[Path]) -> Part:
+    """The node, its etcd, images and certificates below `state`; ready when its kubelet says so.
+
+    Stopping it is a power cut: its process namespace ends, and every pod with it.
+
+    Args:
+        efs: the folder that stands for EFS, seen by the node at /mnt/riskhub/efs.
+        images: archives to load before the first pod starts.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    make_certificates(state / "certificates")
+    admin = kubectl(state, programs)
+    condition = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+    ready = (*admin, "get", "node", NODE_NAME, f"--output={condition}", "--request-timeout=5s")
+    archives = [f"--image={archive}" for archive in images]
+    return Part(
+        name="node",
+        command=(
+            "nsenter",
+            f"--net=/run/netns/{network.NAMESPACE}",
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "catatonit",
+            "--",
+            sys.executable,
+            "-m",
+            "devstack.node.inside",
+            f"--state={state}",
+            f"--programs={programs}",
+            f"--efs={efs}",
+            *archives,
+        ),
+        ready=lambda: subprocess.run(ready, capture_output=True, text=True, timeout=20, check=False).stdout == "True",
+        folder=PROJECT,
+        deadline=timedelta(minutes=5),
+        grace=timedelta(seconds=10),
+        stop_signal="SIGKILL",
+    )
+
+
+def kubectl(state: Path, programs: Path) -> tuple[str, ...]:
+    """kubectl as the cluster's administrator, from this machine."""
+    return (str(programs / "kubectl"), f"--kubeconfig={admin_kubeconfig(state)}")
+
+
+def admin_kubeconfig(state: Path) -> Path:
+    """The cluster's master key."""
+    return state / "certificates" / "admin.kubeconfig"
+
+
+def remove_cgroups() -> None:
+    """The pods' control groups, which outlive their processes."""
+    for pods in (*CGROUPS.glob("kubepods"), *CGROUPS.glob("*/kubepods")):
+        for folder in sorted(pods.rglob("*"), key=lambda path: len(path.parts), reverse=True):
+            if folder.is_dir():
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        with contextlib.suppress(OSError):
+            pods.rmdir()
