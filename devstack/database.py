@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from devstack.process import LOOPBACK, Part
 from domain.errors import Failed
@@ -96,6 +97,39 @@ def database(state: Path, port: int, host: str = LOOPBACK) -> Part:
         grace=timedelta(seconds=10),
         stop_signal="SIGINT",  # fast shutdown; SIGTERM waits for every client to leave
     )
+
+
+def create_database(url: str, name: str) -> None:
+    """Create the database `name` on the server that `url` names, unless it is there.
+
+    Raises:
+        Failed: the server does not make it.
+    """
+    found = _psql(url, f"select 1 from pg_database where datname = '{name}'")
+    if not found:
+        _psql(url, f'create database "{name}"')
+
+
+def _psql(url: str, statement: str) -> str:
+    parts = urlsplit(url)
+    done = subprocess.run(
+        (str(postgres_tools() / "psql"), "--no-psqlrc", "--tuples-only", "--no-align", f"--command={statement}"),
+        env={
+            **os.environ,
+            "PGHOST": parts.hostname or "",
+            "PGPORT": str(parts.port),
+            "PGUSER": parts.username or "",
+            "PGPASSWORD": parts.password or "",
+            "PGDATABASE": parts.path.lstrip("/"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Failed("Postgres", done.stderr.strip()[-300:], "read its log")
+    return done.stdout.strip()
 
 
 def _unprivileged() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from devstack.choices import Choices
+from devstack.database import create_database
 from devstack.node import network
 from devstack.node.images import images
 from devstack.node.node import admin_kubeconfig, kubectl, node, remove_cgroups
@@ -24,6 +25,7 @@ from domain.errors import Failed
 ADDONS = Path(__file__).parent / "addons"
 # Where the overlay `local` expects them; only this machine's end of the cable has this address.
 PORTS = {"database": 5432, "sso": 9080, "risk-api": 9090, "object-store-0": 9000, "aws": 9050}
+VALUES = "dev.env"  # what environments/dev.toml reads
 HUB = "http://10.96.0.80"
 PREFECT = "http://10.96.0.42:4200"
 
@@ -51,6 +53,7 @@ class Cluster(Parts):
             the_node = node(self.state / "node", self._programs, self.services.file_system, images(self._programs))
             self.start_parts(*self.services.parts(), the_node, report=report)
             self.services.create_bucket()
+            create_database(self.services.values()["HUB_DATABASE_URL"], "prefect")
             self._install_addons(report)
             self._write_secrets()
         except BaseException:
@@ -62,6 +65,7 @@ class Cluster(Parts):
         sweep(state)
         network.unplug()
         remove_cgroups()
+        (state / VALUES).unlink(missing_ok=True)  # or `dev` would mean a cluster that is gone
 
     def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 60) -> str:
         """What kubectl says, as the cluster's administrator; `given` goes to its standard input.
@@ -127,7 +131,7 @@ class Cluster(Parts):
         in_pods = {**values, "EFS_MOUNT_POINT": "/mnt/efs", "POSTGRES_TOOLS": "/usr/bin"}
         in_pods["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://hub:{database}"
         self._secret("riskhub", "runbook", in_pods)
-        path = self.state / "dev.env"
+        path = self.state / VALUES
         path.touch(mode=0o600)
         values["KUBECONFIG"] = str(admin_kubeconfig(self.state / "node"))
         path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))

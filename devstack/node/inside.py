@@ -70,11 +70,11 @@ def parts(state: Path, programs: Path, images: list[Path]) -> Iterator[Part]:
 
 
 def load_images(state: Path, images: list[Path]) -> None:
-    """Import the archives that containerd does not have yet. An archive of new content has a new name."""
+    """Import the archives that containerd does not have yet. An archive that was written anew is new."""
     marks = state / "loaded"
     marks.mkdir(exist_ok=True)
     for archive in images:
-        mark = marks / archive.name
+        mark = marks / f"{archive.name}-{archive.stat().st_mtime_ns}"
         if not mark.exists():
             command = ("ctr", "--address", str(SOCKET), "--namespace", "k8s.io", "images", "import", str(archive))
             subprocess.run(command, capture_output=True, timeout=600, check=True)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
@@ -61,17 +62,42 @@ def test_the_local_login_is_refused_where_real_users_are(stack: Stack, environme
     assert "refused in uat and prod" in ended.stderr
 
 
-@pytest.fixture
-def local_login(stack: Stack, env: Environment) -> Iterator[str]:
-    """The stack's Hub with the local fallback, for one test; the password."""
+@contextmanager
+def hub_with(stack: Stack, **variables: str) -> Iterator[None]:
+    """The stack's Hub with these variables too, for as long as the block runs."""
     part, _ = stack.running["hub"]
-    password = "a password of twelve"
-    local = {"HUB_AUTHENTICATION": "local", "HUB_LOCAL_PASSWORD": password}
     stack.stop_part("hub")
-    stack.start_parts(replace(part, environment={**part.environment, **local}))
-    yield password
+    stack.start_parts(replace(part, environment={**part.environment, **variables}))
+    yield
     stack.stop_part("hub")
     stack.start_parts(part)
+
+
+@pytest.fixture
+def local_login(stack: Stack, env: Environment) -> Iterator[str]:
+    """The Hub with the local fallback, for one test; the password."""
+    password = "a password of twelve"
+    with hub_with(stack, HUB_AUTHENTICATION="local", HUB_LOCAL_PASSWORD=password):
+        yield password
+
+
+@pytest.fixture
+def metrics_token(stack: Stack, env: Environment) -> Iterator[str]:
+    """The Hub with a service for Prometheus, for one test; the service's token."""
+    token = "m" * 32
+    with hub_with(stack, JUPYTERHUB_METRICS_TOKEN=token):
+        yield token
+
+
+def test_metrics_are_for_prometheus_and_its_token_reads_nothing_else(env: Environment, metrics_token: str) -> None:
+    def ask(path: str, token: str) -> int:
+        headers = {"Authorization": f"token {token}"} if token else {}
+        return httpx.get(f"{env.hub.public_url}{path}", headers=headers, timeout=30).status_code
+
+    assert ask("/hub/metrics", "") == 403
+    assert ask("/hub/metrics", "x" * 32) == 403
+    assert ask("/hub/metrics", metrics_token) == 200
+    assert ask("/hub/api/users", metrics_token) == 403
 
 
 def test_development_may_log_in_locally_and_only_with_the_password(env: Environment, local_login: str) -> None:
