@@ -7,9 +7,11 @@ a Hub that invents a new cookie secret or crypt key logs everybody out and loses
 Read by the Hub itself: JUPYTERHUB_CRYPT_KEY (auth_state) and CONFIGPROXY_AUTH_TOKEN (proxy).
 """
 
+import json
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 from escapism import escape
@@ -43,6 +45,7 @@ def home_folder(username):
 def configure_addresses():
     """The proxy runs on its own, so that a Hub restart interrupts nobody's notebook."""
     c.JupyterHub.bind_url = required("JUPYTERHUB_PUBLIC_URL")
+    c.JupyterHub.public_url = required("JUPYTERHUB_PUBLIC_URL") + "/"  # TLS ends before the proxy, which sees http only
     c.JupyterHub.hub_bind_url = required("HUB_BIND_URL")
     c.JupyterHub.hub_connect_url = required("HUB_CONNECT_URL")
     c.ConfigurableHTTPProxy.should_start = False
@@ -128,10 +131,140 @@ def configure_process_spawner():
     }
 
 
+# What a server of each profile gets. `writes`: folders of /shared that it may change; the others it reads.
+PROFILES = {
+    "business-user": {
+        "display_name": "Business User",
+        "description": "2 CPU, 4 GiB. Notebooks, data and libraries of /shared to read.",
+        "cpu_limit": 2,
+        "mem_limit": "4G",
+        "image": "IMAGE_BUSINESS_USER",
+        "writes": (),
+    },
+    "data-scientist": {
+        "display_name": "Data Scientist",
+        "description": "4 CPU, 8 GiB. S3; /shared/data and /shared/libs to change.",
+        "cpu_limit": 4,
+        "mem_limit": "8G",
+        "image": "IMAGE_DATA_SCIENTIST",
+        "writes": ("data", "libs"),
+    },
+}
+# The first that the user is in counts; the first profile is the default.
+PROFILES_OF_GROUP = {
+    "platform-admins": ("data-scientist", "business-user"),
+    "data-scientists": ("data-scientist", "business-user"),
+    "business-users": ("business-user",),
+}
+RISK_API_KEY_OF_ACCOUNT = {
+    "business-user": "risk_api_token_business_user",
+    "data-scientist": "risk_api_token_data_scientist",
+    "platform-admin": "risk_api_token",
+}
+HOME = "/home/jovyan"
+HOME_MOUNT = {"name": "homes", "mountPath": HOME, "subPath": "user-data/{escaped_username}"}
+# what Pod Security `restricted` asks of every container; uid and gid alone are refused
+RESTRICTED = {
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def profiles_of(spawner):
+    """What the user's groups may start. KubeSpawner holds every request against it, however it came.
+
+    Who is in no group (the health check's own user, everybody under the local login) gets what can do least.
+    """
+    groups = {group.name for group in spawner.user.groups}
+    slugs = next((PROFILES_OF_GROUP[group] for group in PROFILES_OF_GROUP if group in groups), ("business-user",))
+    return [profile(slug, "platform-admin" if "platform-admins" in groups else slug) for slug in slugs]
+
+
+def profile(slug, account):
+    """One entry of the list that users choose from; `account`: whose rights in AWS and in the Risk API it has."""
+    known = PROFILES[slug]
+    guarantee = json.loads(required("HUB_PROFILE_GUARANTEES"))[slug]
+    image = required(known["image"])
+    shared = [shared_folder(name, read_only=name not in known["writes"]) for name in ("notebooks", "data", "libs")]
+    token = {"secretKeyRef": {"name": "hub", "key": RISK_API_KEY_OF_ACCOUNT[account]}}
+    return {
+        "slug": slug,
+        "display_name": known["display_name"],
+        "description": known["description"],
+        "kubespawner_override": {
+            "pod_name": partial(pod_name, slug),
+            "image": image,
+            "cpu_limit": known["cpu_limit"],
+            "cpu_guarantee": guarantee["cpu"],
+            "mem_limit": known["mem_limit"],
+            "mem_guarantee": guarantee["memory"],
+            "service_account": account,
+            "extra_labels": {"riskhub.dev/profile": slug},
+            "environment": {"RISK_API_TOKEN": {"valueFrom": token}},
+            "volume_mounts": [HOME_MOUNT, *shared],
+            "init_containers": [sample_notebooks(image)],
+        },
+    }
+
+
+def pod_name(slug, spawner):
+    """AWS's policy agent shares rules between pods whose names agree up to the last dash: never across profiles."""
+    return spawner._expand_user_properties(slug + "-{user_server}")
+
+
+def shared_folder(name, read_only):
+    return {"name": "homes", "mountPath": f"/shared/{name}", "subPath": name, "readOnly": read_only}
+
+
+def sample_notebooks(image):
+    """Fills a home at its first login. The Hub itself mounts no homes, so the user's own pod does it."""
+    return {
+        "name": "sample-notebooks",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["sh", "-c", Path(__file__).with_name("sample_notebooks.sh").read_text()],
+        "env": [{"name": "HOME", "value": HOME}, {"name": "SAMPLES", "value": "/shared/notebooks"}],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
+        "securityContext": {**RESTRICTED, "readOnlyRootFilesystem": True},
+        "volumeMounts": [HOME_MOUNT, shared_folder("notebooks", read_only=True)],
+    }
+
+
+def configure_kubernetes_spawner():
+    """Users' servers as pods, homes and shared folders on one claim."""
+    for variable in (known["image"] for known in PROFILES.values()):
+        required(variable)
+    c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
+    spawner = c.KubeSpawner
+    spawner.profile_list = profiles_of
+    spawner.cmd = ["jupyterhub-singleuser"]
+    spawner.notebook_dir = HOME
+    spawner.default_url = "/lab"
+    spawner.image_pull_policy = "IfNotPresent"
+    spawner.uid = spawner.gid = 1000
+    spawner.container_security_context = RESTRICTED
+    spawner.automount_service_account_token = False
+    spawner.extra_pod_config = {"enableServiceLinks": False}
+    spawner.priority_class_name = "riskhub-user"
+    spawner.volumes = [{"name": "homes", "persistentVolumeClaim": {"claimName": "homes"}}]
+    spawner.delete_pvc = False  # homes are folders of one claim; to delete a user must not touch it
+    spawner.start_timeout = 300  # a node may have to be added first
+    spawner.http_timeout = 60
+    spawner.environment = {
+        "HOME": HOME,
+        "RISK_API_URL": required("RISK_API_URL"),
+        "PYTHONPATH": "/shared/libs",
+        "JUPYTERHUB_ACTIVITY_INTERVAL": os.environ.get("HUB_ACTIVITY_SECONDS", "300"),
+    }
+
+
 def configure_activity():
     """How soon the Hub learns that somebody works; culling below twice this would stop people at work."""
     c.JupyterHub.last_activity_interval = int(os.environ.get("HUB_ACTIVITY_SECONDS", "60"))
     c.JupyterHub.activity_resolution = min(30, c.JupyterHub.last_activity_interval)
+    c.JupyterHub.log_level = os.environ.get("HUB_LOG_LEVEL", "INFO")
 
 
 def configure_operations_service():
@@ -157,8 +290,15 @@ def configure_operations_service():
     ]
 
 
+def configure_prometheus():
+    """/hub/metrics needs a token; this one reads it and nothing else."""
+    if token := os.environ.get("JUPYTERHUB_METRICS_TOKEN"):
+        c.JupyterHub.services.append({"name": "prometheus", "api_token": token})
+        c.JupyterHub.load_roles.append({"name": "prometheus", "services": ["prometheus"], "scopes": ["read:metrics"]})
+
+
 AUTHENTICATION = {"sso": configure_sso, "local": configure_local_login}
-SPAWNERS = {"process": configure_process_spawner}
+SPAWNERS = {"process": configure_process_spawner, "kubernetes": configure_kubernetes_spawner}
 
 configure_addresses()
 configure_state()
@@ -166,3 +306,4 @@ AUTHENTICATION[required("HUB_AUTHENTICATION")]()
 SPAWNERS[required("HUB_SPAWNER")]()
 configure_activity()
 configure_operations_service()
+configure_prometheus()
