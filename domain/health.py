@@ -18,6 +18,7 @@ class Finding:
         seen: what was observed, in words with figures; never a secret.
         next_step: what on-call does about it; empty when ok.
         seconds: how long the probe took.
+        because_of: the probe whose trouble explains this one; mend that, and this is well again.
     """
 
     probe: str
@@ -25,3 +26,4 @@ class Finding:
     seen: str
     next_step: str = ""
     seconds: float = 0.0
+    because_of: str = ""

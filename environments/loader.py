@@ -1,8 +1,9 @@
 """Read an environment file into typed settings.
 
-`${NAME}` in a value stands for the platform's environment variable NAME. In the file named by `values` the
-embedded stack tells what ports and keys it chose; there it has the last word over the process environment,
-so that a shell set up for another Hub never mixes two environments.
+`${NAME}` in a value stands for the platform's environment variable NAME; `${NAME?}` as well, but where NAME is
+not set the whole key is left out, as if the file did not have it. In the file named by `values` the embedded
+stack (or the node) tells what ports and keys it chose. Where that file exists it has the last word over the
+process environment, so that a shell set up for another Hub never mixes two environments.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from environments.settings import Environment, EnvironmentName
 FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parent
 
-_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(\??)\}")
+_LEFT_OUT = object()
 
 
 def state_folder() -> Path:
@@ -50,7 +52,8 @@ def load_environment(name: str, folder: Path = FOLDER) -> Environment:
         raise Refused(thing, f"the file is not valid TOML: {error}", f"correct {path}") from None
     values_name = document.pop("values", None)
     values = _values(state_folder() / values_name) if values_name else {}
-    document = _expand(document, {**os.environ, **values}, thing, stack=values_name is not None)
+    hint = "start the embedded stack (riskhub stack up), or set it" if name == "local" else "set it and run again"
+    document = _expand(document, {**os.environ, **values}, thing, hint)
     try:
         return Environment.model_validate({"name": name, **document})
     except ValidationError as error:
@@ -66,19 +69,16 @@ def _values(path: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def _expand(value: Any, variables: Mapping[str, str], thing: str, *, stack: bool) -> Any:
+def _expand(value: Any, variables: Mapping[str, str], thing: str, hint: str) -> Any:
     if isinstance(value, dict):
-        return {key: _expand(item, variables, thing, stack=stack) for key, item in value.items()}
+        expanded = {key: _expand(item, variables, thing, hint) for key, item in value.items()}
+        return {key: item for key, item in expanded.items() if item is not _LEFT_OUT}
     if isinstance(value, list):
-        return [_expand(item, variables, thing, stack=stack) for item in value]
+        return [item for each in value if (item := _expand(each, variables, thing, hint)) is not _LEFT_OUT]
     if not isinstance(value, str):
         return value
-
-    def replace(match: re.Match[str]) -> str:
-        variable = match.group(1)
-        if not variables.get(variable):
-            hint = "start the embedded stack (riskhub stack up), or set it" if stack else "set it and run again"
-            raise Refused(thing, f"variable {variable} is not set", hint)
-        return variables[variable]
-
-    return _VARIABLE.sub(replace, value)
+    absent = {(name, optional) for name, optional in _VARIABLE.findall(value) if not variables.get(name)}
+    for name, optional in sorted(absent):
+        if not optional:
+            raise Refused(thing, f"variable {name} is not set", hint)
+    return _LEFT_OUT if absent else _VARIABLE.sub(lambda match: variables[match.group(1)], value)

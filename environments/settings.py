@@ -6,6 +6,8 @@ Each section can be built without a file too, which is how `riskhub mirror` work
 
 from __future__ import annotations
 
+import base64
+import binascii
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -42,8 +44,19 @@ def _in_a_header(token: SecretStr) -> SecretStr:
     return token
 
 
+def _fernet_key(key: SecretStr) -> SecretStr:
+    try:
+        length = len(base64.b64decode(key.get_secret_value(), altchars="-_", validate=True))
+    except (binascii.Error, ValueError):
+        length = 0
+    if length != 32:
+        raise ValueError("it is no Fernet key: 32 bytes in URL-safe base64 (cryptography's Fernet.generate_key())")
+    return key
+
+
 Url = Annotated[str, BeforeValidator(_http_url)]
 Token = Annotated[SecretStr, AfterValidator(_in_a_header)]
+FernetKey = Annotated[SecretStr, AfterValidator(_fernet_key)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
@@ -131,6 +144,33 @@ class RiskApiSettings(Settings):
     token: Token
 
 
+class ClusterSettings(Settings):
+    """The Kubernetes cluster that the Hub runs in.
+
+    Attributes:
+        identity: uid of its namespace `kube-system`, which no other cluster has. Every connection holds the
+            cluster it reached against it: a wrong context once deleted a production namespace.
+        kubeconfig: as in $KUBECONFIG; without it the pod's own ServiceAccount, else the default kubeconfig.
+        context: of the kubeconfig; its current one by default.
+        overlay: folder below `k8s/overlays`; called as the environment by default.
+        backup_key: Fernet key that seals the Secrets in backups; without it Secrets are not backed up.
+        rollout_deadline: how long a deployment's pods may take to get ready.
+        remove_at_most: a deployment that would remove more objects is refused whole.
+    """
+
+    name: str
+    identity: str = Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str = "jupyterhub"
+    operations_namespace: str = "riskhub"
+    overlay: str | None = Field(default=None, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    backup_key: FernetKey | None = None
+    timeout: Seconds = timedelta(seconds=15)
+    rollout_deadline: Seconds = timedelta(minutes=5)
+    remove_at_most: int = Field(default=10, ge=0)
+
+
 class PrefectSettings(Settings):
     """The Prefect server and the work pool that the deployments run in."""
 
@@ -177,6 +217,7 @@ class Environment(Settings):
     aws: AwsSettings
     risk_api: RiskApiSettings
     prefect: PrefectSettings
+    cluster: ClusterSettings | None = None
     culling: CullPolicy = CullPolicy()
     health: HealthSettings = HealthSettings()
 

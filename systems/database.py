@@ -12,10 +12,15 @@ import subprocess
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from domain.errors import Damaged, Failed, Refused, Unreachable
+from domain.errors import Damaged, Failed, Refused, RiskhubError, Unreachable
 from environments.settings import DatabaseSettings
+
+LoginTrouble = Literal["none", "password", "missing", "name", "silent", "unknown"]
+
+_SILENCE = ("Connection refused", "timeout expired", "could not translate", "starting up")
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,29 @@ def dump_database(
     return DatabaseDump(path, path.stat().st_size, digest.hexdigest(), revision, version, tables)
 
 
+def why_no_login(database: DatabaseSettings) -> tuple[LoginTrouble, str]:
+    """Why nobody can log in with this URL, and the user, host or database it is about.
+
+    `none` when the login works, `unknown` when it does not and the reason is none of these.
+    """
+    url = urlsplit(database.url.get_secret_value())
+    try:
+        _ask(database, "select 1")
+    except RiskhubError as error:
+        words = str(error)
+    else:
+        return "none", ""
+    if "authentication failed" in words:
+        return "password", unquote(url.username or "")
+    if "does not exist" in words:
+        return "missing", url.path.lstrip("/")
+    if "could not translate host name" in words:
+        return "name", url.hostname or ""
+    if any(sign in words for sign in _SILENCE):
+        return "silent", f"{url.hostname}:{url.port or 5432}"
+    return "unknown", ""
+
+
 def _ask(database: DatabaseSettings, query: str) -> str:
     return _run(
         database, timedelta(seconds=15), "psql", "--no-psqlrc", "--tuples-only", "--no-align", f"--command={query}"
@@ -93,7 +121,7 @@ def _run(database: DatabaseSettings, deadline: timedelta, tool: str, *arguments:
     if done.returncode == 0:
         return done.stdout
     words = " ".join(done.stderr.split())[:400] or f"code {done.returncode}"
-    if any(sign in words for sign in ("Connection refused", "timeout expired", "could not translate", "starting up")):
+    if any(sign in words for sign in _SILENCE):
         raise Unreachable(where, f"the server does not answer ({words})", "look at the database, then run again")
     if any(sign in words for sign in ("authentication failed", "does not exist", "permission denied", "version mism")):
         raise Refused(where, words, "correct HUB_DATABASE_URL, the rights, or the client's version")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -20,7 +21,10 @@ from domain.plan import Outcome, OutcomeState
 from domain.recovery import Member, MemberKind, Snapshot, Taken
 from environments import Environment
 from environments.loader import PROJECT
+from environments.settings import ClusterSettings
 from systems import configuration, database, homes, recovery_points, snapshots
+from systems.cluster.configuration import read_configuration
+from systems.cluster.connection import connect
 from systems.mirror import MirrorLocation, push
 from tasks.retries import while_unreachable
 
@@ -93,11 +97,19 @@ def dump_hub_database(env: Environment, point: str) -> Taken:
 
 @task(name="save-configuration", cache_policy=NO_CACHE)
 def save_configuration(env: Environment, point: str) -> Taken:
-    """The files that configure this Hub, without secrets."""
+    """The files that configure this Hub; of its cluster the ConfigMaps, and the Secrets sealed."""
 
     def take() -> tuple[Member, str]:
-        body = configuration.collect_configuration(PROJECT, env.name)
-        return recovery_points.store_member(env.objects, point, "configuration", "configuration.json", body), ""
+        cluster = _sealed_cluster(env.cluster) if env.cluster else {}
+        facts: dict[str, str | int] = {}
+        if cluster:
+            facts = {name: cluster[name] for name in ("identity", "key")}
+            facts |= {"objects": len(cluster["objects"]), "secrets": len(cluster["secrets"])}
+        body = configuration.collect_configuration(PROJECT, env.name, cluster)
+        member = recovery_points.store_member(
+            env.objects, point, "configuration", "configuration.json", body, facts=facts
+        )
+        return member, ""
 
     return _taken("configuration", take)
 
@@ -105,6 +117,12 @@ def save_configuration(env: Environment, point: str) -> Taken:
 seal_recovery_point = task(name="seal-recovery-point", cache_policy=NO_CACHE, **while_unreachable(2, 2))(
     recovery_points.seal_recovery_point
 )
+
+
+def _sealed_cluster(settings: ClusterSettings) -> dict[str, Any]:
+    """In the clear the Secrets are here and nowhere else."""
+    seal = configuration.require_seal(settings)
+    return configuration.sealed_configuration(settings, read_configuration(connect(settings)), seal)
 
 
 def _taken(target: str, take: Callable[[], tuple[Member, str]]) -> Taken:

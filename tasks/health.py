@@ -6,6 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from domain.health import Finding
+from environments import Environment
 from systems import probes
 from systems.probes import Probe, probes_of
 
@@ -16,3 +17,9 @@ __all__ = ["carry_out", "probes_of"]
 def carry_out(probe: Probe) -> Finding:
     """One probe, within its own deadline."""
     return probes.carry_out(probe)
+
+
+@task(name="prove-with-a-server", cache_policy=NO_CACHE)
+def prove_with_a_server(env: Environment) -> Finding:
+    """A user's whole session on a Hub that has just started, and may need a moment to answer."""
+    return probes.carry_out(probes.session_probe(env, starting=True))

@@ -4,6 +4,6 @@ A probe tells what it sees as a `Finding`; what several of them mean together is
 """
 
 from systems.probes.look import Probe, Seen, carry_out
-from systems.probes.platform import probes_of
+from systems.probes.platform import probes_of, session_probe
 
-__all__ = ["Probe", "Seen", "carry_out", "probes_of"]
+__all__ = ["Probe", "Seen", "carry_out", "probes_of", "session_probe"]

@@ -24,7 +24,8 @@ def look_at_homes(homes: HomesSettings, *, warn_share: float, mounted: bool) -> 
             f"mount {homes.file_system_id}, and start no server before",
         )
     space = os.statvfs(homes.mount_point)
-    used = 1 - space.f_bavail / space.f_blocks if space.f_blocks else 0.0
+    taken = space.f_blocks - space.f_bfree
+    used = taken / (taken + space.f_bavail) if taken else 0.0  # as df tells it: what only root may use is no room
     what = f"{used:.0%} of {homes.mount_point} used, {space.f_bavail * space.f_frsize / 2**30:.1f} GiB free"
     if used >= warn_share:
         return Seen(what, "degraded", f"make room or enlarge it: the limit is {warn_share:.0%}")

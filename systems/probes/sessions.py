@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import timedelta
 
 import httpx
@@ -15,6 +16,7 @@ from systems.probes.look import Seen
 
 CELL_DEADLINE = timedelta(seconds=45)
 STOP_DEADLINE = timedelta(seconds=45)
+START_DEADLINE = timedelta(seconds=60)
 _SHOWN = 5
 
 # Written and read back through the file system, not the page's memory: what a user loses when a home is full,
@@ -88,6 +90,19 @@ def look_with_synthetic_user(hub: HubSettings, health: HealthSettings) -> Seen:
     if left_behind:
         return Seen(f"{user} worked, but was left behind: {left_behind}", "degraded", "stop and remove it on the Hub")
     return Seen(f"{user} started a server, wrote to its home, read it back, and was removed")
+
+
+def look_at_a_start(hub: HubSettings, health: HealthSettings) -> Seen:
+    """The synthetic user's session on a Hub that has just started, once it and its proxy answer."""
+    give_up = time.monotonic() + START_DEADLINE.total_seconds()
+    while True:
+        try:
+            look_at_proxy(hub)
+            return look_with_synthetic_user(hub, health)
+        except Unreachable:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(1)
 
 
 def _write_to_home(server_url: str, hub: HubSettings) -> None:

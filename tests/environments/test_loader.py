@@ -24,12 +24,18 @@ VARIABLES = {
     "RISK_API_TOKEN": "s3cr3t-risk-token",
     "PREFECT_API_URL": "https://prefect.example/api",
     "PREFECT_UI_URL": "https://prefect.example",
+    "CLUSTER_IDENTITY": "4fb4836a-5bd3-4875-bf36-0d83e977aabc",
 }
+BACKUP_KEY = "s3cr3t-" + "A" * 36 + "="
+OPTIONAL = ("KUBECONFIG", "CLUSTER_CONTEXT", "CLUSTER_OVERLAY", "CONFIGURATION_BACKUP_KEY", "POSTGRES_TOOLS")
+EMULATED = ("S3_ENDPOINT_URL", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "AWS_CONTROL_ENDPOINT_URL")
 
 
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RISKHUB_STATE", str(tmp_path / "state"))
+    for name in (*OPTIONAL, *EMULATED):
+        monkeypatch.delenv(name, raising=False)
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
 
@@ -117,9 +123,9 @@ def test_local_login_is_allowed_in_development(folder: Path) -> None:
 
 
 def test_keys_of_the_object_store_come_in_pairs(folder: Path) -> None:
-    altered(folder, "dev", "[objects]", '[objects]\naccess_key_id = "s3cr3t-key"')
+    altered(folder, "uat", "[objects]", '[objects]\naccess_key_id = "s3cr3t-key"')
     with pytest.raises(Refused, match="go together") as refused:
-        load_environment("dev", folder)
+        load_environment("uat", folder)
     assert "s3cr3t" not in str(refused.value)
 
 
@@ -150,3 +156,72 @@ def test_the_stacks_own_values_come_before_the_process_environment(
     monkeypatch.setenv("S3_BACKUP_BUCKET", "from-the-process")
     assert load_environment("local").objects.bucket == "from-the-stack"
     assert load_environment("local").risk_api.url == "https://risk.example"
+
+
+def test_a_variable_that_may_be_absent_leaves_its_key_out() -> None:
+    dev = load_environment("dev")
+    assert dev.objects.endpoint_url is None and dev.objects.access_key_id is None
+    assert not dev.aws.emulated
+    assert dev.cluster is not None and dev.cluster.kubeconfig is None and dev.cluster.overlay is None
+
+
+def test_a_variable_that_may_be_absent_counts_when_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLUSTER_OVERLAY", "local")
+    monkeypatch.setenv("AWS_CONTROL_ENDPOINT_URL", "http://127.0.0.1:9050")
+    dev = load_environment("dev")
+    assert dev.cluster is not None and dev.cluster.overlay == "local"
+    assert dev.aws.emulated
+
+
+def test_what_is_left_out_is_left_out_of_lists_and_of_longer_texts_too(folder: Path) -> None:
+    altered(folder, "dev", "idle = 3600", 'idle = 3600\nexempt = ["${NOBODY?}", "ana", "${NOBODY?}-too"]')
+    assert load_environment("dev", folder).culling.exempt == ("ana",)
+
+
+def test_a_key_that_must_be_there_is_missed_when_its_variable_is_left_out(folder: Path) -> None:
+    altered(folder, "dev", "${S3_BACKUP_BUCKET}", "${NOBODY?}")
+    with pytest.raises(Refused, match=r"objects\.bucket: Field required"):
+        load_environment("dev", folder)
+
+
+def test_the_nodes_own_values_have_the_last_word_where_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert load_environment("dev").objects.bucket == "riskhub-backup"
+    (tmp_path / "state" / "cluster").mkdir(parents=True)
+    (tmp_path / "state" / "cluster" / "dev.env").write_text("S3_BACKUP_BUCKET=of-the-node\nCLUSTER_OVERLAY=local\n")
+    dev = load_environment("dev")
+    assert (dev.objects.bucket, dev.cluster and dev.cluster.overlay) == ("of-the-node", "local")
+    assert load_environment("uat").objects.bucket == "riskhub-backup"
+
+
+def test_an_environment_on_a_cluster_must_know_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLUSTER_IDENTITY")
+    with pytest.raises(Refused, match="variable CLUSTER_IDENTITY is not set"):
+        load_environment("prod")
+
+
+@pytest.mark.parametrize("identity", ["kube-system", "4FB4836A-5BD3-4875-BF36-0D83E977AABC", ""])
+def test_what_is_no_uid_is_no_identity(identity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLUSTER_IDENTITY", identity)
+    with pytest.raises(Refused, match=r"(?i)identity"):
+        load_environment("dev")
+
+
+@pytest.mark.parametrize("key", ["s3cr3t", "s3cr3t" * 8, "#" * 44])
+def test_a_backup_key_that_is_no_fernet_key_is_refused_unquoted(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFIGURATION_BACKUP_KEY", key)
+    with pytest.raises(Refused, match=r"cluster\.backup_key: .*no Fernet key") as refused:
+        load_environment("dev")
+    assert key not in str(refused.value)
+
+
+def test_an_overlay_is_a_name_and_not_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLUSTER_OVERLAY", "../../etc")
+    with pytest.raises(Refused, match=r"cluster\.overlay"):
+        load_environment("dev")
+
+
+def test_a_backup_key_prints_as_stars(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFIGURATION_BACKUP_KEY", BACKUP_KEY)
+    assert "s3cr3t" not in repr(load_environment("dev")) + load_environment("dev").model_dump_json()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg2
@@ -12,9 +13,11 @@ import pytest
 from pydantic import SecretStr
 
 from devstack.stack import Stack
-from domain.errors import Refused, Unreachable
+from domain.errors import Refused, RiskhubError, Unreachable
 from environments import Environment
-from systems.database import dump_database
+from environments.settings import DatabaseSettings
+from systems.database import dump_database, why_no_login
+from systems.hub import read_version
 
 
 def test_a_dump_restores_into_an_empty_database_with_every_row(stack: Stack, env: Environment, tmp_path: Path) -> None:
@@ -50,6 +53,41 @@ def test_a_database_that_is_down_is_unreachable(stack: Stack, env: Environment, 
             dump_database(env.database, tmp_path / "hub.dump")
     finally:
         stack.restart_part("database")
+        wait_for_the_hub(env)
+
+
+def wait_for_the_hub(env: Environment) -> None:
+    """Its first call after its database was away fails on the connection that it had, as if the token were wrong."""
+    give_up = time.monotonic() + 60
+    while True:
+        try:
+            read_version(env.hub)
+        except RiskhubError:
+            assert time.monotonic() < give_up, "the Hub did not find back to its database"
+            time.sleep(0.1)
+        else:
+            return
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("postgresql", "postgresql", ("none", "")),
+        ("{password}", "wrong", ("password", "hub")),
+        ("/{database}", "/hubs", ("missing", "hubs")),
+        ("{port}", "9", ("silent", "127.0.0.1:9")),
+        ("127.0.0.1", "database.invalid", ("name", "database.invalid")),
+    ],
+)
+def test_why_nobody_can_log_in_is_told_without_the_password(
+    before: str, after: str, told: tuple[str, str], stack: Stack, env: Environment
+) -> None:
+    secret, port = stack.choices.secrets["database"], str(stack.choices.ports["database"])
+    url = env.database.url.get_secret_value()
+    database = url.rpartition("/")[2]
+    start, _, end = url.rpartition(before.format(password=secret, port=port, database=database))
+    changed = SecretStr(f"{start}{after}{end}")
+    assert why_no_login(DatabaseSettings(url=changed, tools=env.database.tools)) == told
 
 
 def test_a_full_disk_leaves_no_dump_behind(stack: Stack, env: Environment) -> None:
