@@ -25,7 +25,11 @@ COMMANDS: dict[str, Target] = {
     "health": {"check": "flows.health:daily_health_check"},
     "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
     "backup": {"run": "flows.backup:daily_backup"},
-    "restore": {"home": "flows.restore:restore_user_home"},
+    "restore": {
+        "home": "flows.restore:restore_user_home",
+        "configuration": "flows.restore:restore_configuration",
+    },
+    "deploy": {"hub": "flows.deploy:deploy_hub", "flows": "cli.registration:flows"},
     "reports": {"run": "flows.reports:run_report"},
     "mirror": "cli.mirror:mirror",
     "stack": "cli.stack:stack",
@@ -38,6 +42,7 @@ HELP = {
     "sessions": "Users' notebook servers: see them, stop the idle ones.",
     "backup": "Recovery points of homes, database and configuration.",
     "restore": "Bring back what was lost or altered.",
+    "deploy": "Bring the cluster, and Prefect's schedules, to what Git says.",
     "reports": "Market-risk reports.",
     "mirror": "Copies of a folder in a bucket, without Prefect: push, restore, verify, history.",
     "stack": "The embedded stack: up, down, status.",
@@ -48,6 +53,9 @@ HELP = {
     "sessions cull": "Stop notebook servers that nobody uses.",
     "backup run": "Take a recovery point.",
     "restore home": "Restore a user's home, or a path of it, to a time.",
+    "restore configuration": "Restore the cluster's ConfigMaps and Secrets from a recovery point.",
+    "deploy flows": "Register the schedules with Prefect.",
+    "deploy hub": "Deploy the environment's overlay, prove it, or roll back.",
     "reports run": "Run a report and keep it.",
 }
 

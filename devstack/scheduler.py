@@ -1,22 +1,15 @@
-"""Prefect: a server on SQLite, a process work pool, its worker, and the deployments of prefect.yaml."""
+"""Prefect: a server on SQLite, and the worker of its process work pool."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from deployments.registration import PREFECT, WORK_POOL
 from devstack.process import Part, http_ok
-from domain.errors import Failed
 from environments.loader import PROJECT
 from systems.prefect_template import keep_template, use_template
-
-WORK_POOL = "riskhub"
-PREFECT = str(Path(sys.executable).parent / "prefect")
 
 
 def prefect_variables(state: Path, port: int) -> dict[str, str]:
@@ -73,49 +66,5 @@ def worker(state: Path, variables: Mapping[str, str], health_port: int) -> Part:
     )
 
 
-def create_work_pool(variables: Mapping[str, str]) -> None:
-    """The process work pool, its jobs at home in the checkout."""
-    types = {"command": "string", "env": "object", "labels": "object", "name": "string"}
-    template = {
-        "job_configuration": {name: f"{{{{ {name} }}}}" for name in types} | {"working_dir": str(PROJECT)},
-        "variables": {"type": "object", "properties": {name: {"type": kind} for name, kind in types.items()}},
-    }
-    path = Path(variables["PREFECT_HOME"]) / "process-pool.json"
-    path.write_text(json.dumps(template))
-    _prefect(
-        variables,
-        "work-pool",
-        "create",
-        WORK_POOL,
-        "--type",
-        "process",
-        "--base-job-template",
-        str(path),
-        "--overwrite",
-    )
-
-
-def deploy_all(variables: Mapping[str, str]) -> None:
-    """Register every deployment of prefect.yaml."""
-    _prefect(variables, "--no-prompt", "deploy", "--all")
-
-
 def _database(variables: Mapping[str, str]) -> Path:
     return Path(variables["PREFECT_HOME"]) / "prefect.db"
-
-
-def _prefect(variables: Mapping[str, str], *arguments: str) -> None:
-    done = subprocess.run(
-        (PREFECT, *arguments),
-        env={**os.environ, **variables},
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode != 0:
-        log = Path(variables["PREFECT_HOME"]) / "last-failure.log"
-        log.write_text(done.stdout + done.stderr)
-        words = done.stderr.strip()[-300:]
-        raise Failed(f"prefect {' '.join(arguments[:3])}", f"ended with code {done.returncode}: {words}", f"read {log}")

@@ -10,9 +10,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from deployments.registration import create_pool, deploy_all, process_template
 from devstack import hub, scheduler
 from devstack.choices import Choices
-from devstack.parts import Parts, Report
+from devstack.parts import Parts, Report, remove_all_but
 from devstack.process import LOOPBACK, require_free, sweep
 from devstack.services import Services
 
@@ -26,6 +27,11 @@ class Stack(Parts):
         self.public_url = f"http://{LOOPBACK}:{self.choices.ports['hub-public']}"
         self.services = Services(state, self.choices, self.public_url)
         self._prefect = scheduler.prefect_variables(state, self.choices.ports["prefect"])
+
+    @staticmethod
+    def forget(state: Path) -> None:
+        """Everything but evidence and reports that never reached a bucket."""
+        remove_all_but(state, "evidence", "reports", "cluster")
 
     def up(self, report: Report) -> None:
         sweep(self.state)
@@ -55,9 +61,9 @@ class Stack(Parts):
         self.start_parts(scheduler.server(self._prefect, self.choices.ports["prefect"]), report=report)
         scheduler.keep_for_the_next_start(self._prefect)
         began = time.monotonic()
-        scheduler.create_work_pool(self._prefect)
+        create_pool(self._prefect, "process", process_template())
         with ThreadPoolExecutor(1) as pool:
-            deploying = pool.submit(scheduler.deploy_all, {**self._prefect, "RISKHUB_ENVIRONMENT": "local"})
+            deploying = pool.submit(deploy_all, {**self._prefect, "RISKHUB_ENVIRONMENT": "local"})
             self.start_parts(
                 scheduler.worker(self.state, self._prefect, self.choices.ports["prefect-worker"]), report=report
             )
