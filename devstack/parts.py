@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -41,6 +42,11 @@ class Parts:
         """End and remove whatever of a stack in `state` is left on this machine; its data stays."""
         sweep(state)
 
+    @staticmethod
+    def forget(state: Path) -> None:
+        """Remove the data of a stack in `state` that is down; what is costly to make and nobody's data stays."""
+        raise NotImplementedError
+
     def start_parts(self, *parts: Part, report: Report = lambda _name, _seconds: None) -> None:
         """Start these together and wait for each."""
         began = time.monotonic()
@@ -65,3 +71,14 @@ class Parts:
         for name in dead:
             self.restart_part(name)
         return dead
+
+
+def remove_all_but(folder: Path, *names: str) -> None:
+    """Empty `folder`, if it is there, of everything that has another name."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.name in names:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

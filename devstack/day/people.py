@@ -10,8 +10,10 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import httpx
+from pydantic import SecretStr
 
 from domain.errors import Failed, Refused
+from systems.kernels.cells import run_cell
 
 NOTEBOOK = {
     "cells": [
@@ -60,18 +62,36 @@ class Person:
         """The user's own server behind the proxy."""
         return f"{self.public_url}/user/{quote(self.name, safe='@')}"
 
-    def start_server(self, deadline: timedelta = timedelta(seconds=90)) -> None:
-        """Ask the Hub for a server and wait until it answers.
+    def start_server(self, *, profile: str | None = None, deadline: timedelta = timedelta(seconds=90)) -> None:
+        """Ask the Hub for a server, of this profile where the Hub has some, and wait until it answers.
 
         Raises:
             Failed: it was not ready within `deadline`.
         """
-        self._hub("POST", "/server", {})
+        self._hub("POST", "/server", {"profile": profile} if profile else {})
         give_up = time.monotonic() + deadline.total_seconds()
         while not self.is_running():
             if time.monotonic() > give_up:
                 raise Failed(f"server of {self.name}", "it was not ready in time", "read the Hub's log")
             time.sleep(0.2)
+
+    def stop_server(self, deadline: timedelta = timedelta(seconds=60)) -> None:
+        """Ask the Hub to stop the server and wait until it is gone.
+
+        Raises:
+            Failed: it was still there after `deadline`.
+        """
+        self._hub("DELETE", "/server")
+        give_up = time.monotonic() + deadline.total_seconds()
+        while self._hub("GET", "").json()["servers"]:
+            if time.monotonic() > give_up:
+                raise Failed(f"server of {self.name}", "it did not stop in time", "read the Hub's log")
+            time.sleep(0.2)
+
+    def run_cell(self, code: str, deadline: timedelta = timedelta(seconds=60)) -> str:
+        """What the code prints in a new kernel of the user's own server."""
+        _, token = self.client.headers["Authorization"].split()
+        return run_cell(self.server_url, SecretStr(token), code, deadline=deadline)
 
     def is_running(self) -> bool:
         """Does the Hub list the default server as ready?"""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from devstack.day.damage import Look, alter_notebook, delete_home, differences, look_at, plant_link
 from devstack.day.people import Person
@@ -17,10 +21,12 @@ from devstack.sso import PEOPLE
 from domain.clock import utc_now
 from domain.errors import Failed
 from environments import Environment
+from environments.loader import PROJECT
 from systems.homes import home_name
 from systems.objects import get_object, list_objects
 
 ACTIVE = ("dina", "emil", "gita")
+IDLE = timedelta(seconds=20)  # the day's users fall idle within seconds, not hours
 DAMAGED = {"ana": "home deleted", "bea": "notebook altered, size and mtime kept", "carl": "folder made a link"}
 
 
@@ -100,9 +106,9 @@ def first_health_check(day: Day) -> Told:
 
 def cull(day: Day) -> Told:
     """Idle servers stop; nobody at work is interrupted."""
-    idle = day.env.culling.idle.total_seconds() + 5  # activity is told every 2 s
+    idle = IDLE.total_seconds() + 5  # activity is told every 2 s
     time.sleep(max(0.0, day.resting_since + idle - time.monotonic()))
-    run = day.run("cull-idle-servers/every-15-minutes", execute=True)
+    run = day.run("cull-idle-servers/every-15-minutes", execute=True, policy={"idle": IDLE.total_seconds()})
     running = {name for name, person in day.people.items() if person.is_running()}
     if running != set(ACTIVE):
         raise Failed("cull", f"running now: {', '.join(sorted(running))}", f"look at {run.url}")
@@ -164,7 +170,28 @@ def second_health_check(day: Day) -> Told:
     return Told(run.message, run.url)
 
 
-STEPS: tuple[Callable[[Day], Told], ...] = (
+def deploy_the_hub(day: Day) -> Told:
+    """The Hub and the runbook's own engine onto the cluster, from the command line: there is no Prefect yet."""
+    return Told(_riskhub(day, "hub")["summary"], day.env.hub.public_url)
+
+
+def deploy_the_flows(day: Day) -> Told:
+    """prefect.yaml's deployments, to be run as Jobs."""
+    told = _riskhub(day, "flows")
+    return Told(f"{len(told['deployments'])} deployments, their runs Jobs of the cluster", day.env.prefect.ui_url)
+
+
+def _riskhub(day: Day, what: str) -> dict[str, Any]:
+    arguments = ("deploy", what, f"--environment={day.env.name}", "--execute", "--json")
+    command = (sys.executable, "-m", "cli.main", *arguments)
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=900, check=False)
+    if ended.returncode != 0:
+        raise Failed(f"deployment of the {what}", ended.stderr.strip()[-400:], f"run riskhub {' '.join(arguments)}")
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told
+
+
+DAY: tuple[Callable[[Day], Told], ...] = (
     people_log_in,
     people_work,
     first_health_check,
@@ -176,6 +203,7 @@ STEPS: tuple[Callable[[Day], Told], ...] = (
     compare,
     second_health_check,
 )
+STEPS = {"local": DAY, "dev": (deploy_the_hub, deploy_the_flows, *DAY)}
 
 
 def _keep_working(day: Day) -> None:

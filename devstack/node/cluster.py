@@ -15,9 +15,9 @@ from devstack.choices import Choices
 from devstack.database import create_database
 from devstack.node import network
 from devstack.node.images import images
-from devstack.node.node import admin_kubeconfig, kubectl, node, remove_cgroups
+from devstack.node.node import IMAGES, admin_kubeconfig, kubectl, node, remove_cgroups
 from devstack.node.programs import programs
-from devstack.parts import Parts, Report
+from devstack.parts import Parts, Report, remove_all_but
 from devstack.process import require_free, sweep
 from devstack.services import Services
 from domain.errors import Failed
@@ -66,6 +66,12 @@ class Cluster(Parts):
         network.unplug()
         remove_cgroups()
         (state / VALUES).unlink(missing_ok=True)  # or `dev` would mean a cluster that is gone
+
+    @staticmethod
+    def forget(state: Path) -> None:
+        """Everything but the images that containerd has unpacked."""
+        remove_all_but(state, "node")
+        remove_all_but(state / "node", *IMAGES)
 
     def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 60) -> str:
         """What kubectl says, as the cluster's administrator; `given` goes to its standard input.
@@ -128,7 +134,8 @@ class Cluster(Parts):
             "CONFIGURATION_BACKUP_KEY": keys["backup_key"],
         }
         database = f"{keys['database']}@{network.OUTSIDE}:{PORTS['database']}/prefect"
-        in_pods = {**values, "EFS_MOUNT_POINT": "/mnt/efs", "POSTGRES_TOOLS": "/usr/bin"}
+        in_pods = {**values, "EFS_MOUNT_POINT": "/mnt/efs"}
+        del in_pods["POSTGRES_TOOLS"]  # the image has its own
         in_pods["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://hub:{database}"
         self._secret("riskhub", "runbook", in_pods)
         path = self.state / VALUES

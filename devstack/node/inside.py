@@ -21,6 +21,7 @@ from devstack.process import Part, http_ok, start, wait_ready
 
 EFS = Path("/mnt/riskhub/efs")  # where the overlay `local` looks for the homes
 SOCKET = Path("/run/containerd.sock")
+DISK_BYTES = 8 << 30
 _IN_MEMORY = ("/run", "/var/log", "/mnt")
 
 
@@ -32,7 +33,7 @@ def main() -> int:
     parser.add_argument("--image", type=Path, action="append", default=[], help="an archive to load before kubelet")
     arguments = parser.parse_args()
     state: Path = arguments.state
-    mount_own_folders(arguments.efs)
+    mount_own_folders(state, arguments.efs)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     write_configuration(state, arguments.programs)
     running = []
@@ -48,13 +49,23 @@ def main() -> int:
         time.sleep(0.5)
 
 
-def mount_own_folders(efs: Path) -> None:
-    """Mounts that nobody outside of this mount namespace sees, and that go with it."""
+def mount_own_folders(state: Path, efs: Path) -> None:
+    """Mounts that nobody outside of this mount namespace sees, and that go with it.
+
+    kubelet's folder is on a disk of its own, so that a full one is the node's trouble and not this machine's.
+    """
     for folder in _IN_MEMORY:
         _mount("-t", "tmpfs", "tmpfs", folder)
     _mount("-t", "bpf", "bpf", "/sys/fs/bpf")
     EFS.mkdir(parents=True)
     _mount("--bind", str(efs), str(EFS))
+    disk, kubelet = state / "disk.img", state / "kubelet"
+    if not disk.exists():
+        with disk.open("wb") as file:
+            file.truncate(DISK_BYTES)  # takes no room before it is written to
+        subprocess.run(("mkfs.ext4", "-q", "-m", "0", str(disk)), capture_output=True, timeout=60, check=True)
+    kubelet.mkdir(exist_ok=True)
+    _mount("-o", "loop", str(disk), str(kubelet))
 
 
 def parts(state: Path, programs: Path, images: list[Path]) -> Iterator[Part]:
@@ -157,7 +168,8 @@ def _kubelet_configuration(state: Path) -> dict[str, object]:
         "containerRuntimeEndpoint": f"unix://{SOCKET}",
         "resolvConf": str(state / "resolv.conf"),
         "podLogsDir": str(state / "pod-logs"),
-        "evictionHard": {"memory.available": "200Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "evictionHard": {"memory.available": "200Mi", "nodefs.available": "5%", "imagefs.available": "1%"},
+        "evictionPressureTransitionPeriod": "10s",
         "imageGCHighThresholdPercent": 100,  # images are loaded by hand: never collect them
         "enforceNodeAllocatable": [],
         "nodeStatusReportFrequency": "10s",

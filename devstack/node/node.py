@@ -14,6 +14,7 @@ from devstack.node.certificates import NODE_NAME, make_certificates
 from devstack.process import Part
 from environments.loader import PROJECT
 
+IMAGES = ("containerd", "loaded")  # folders of the node's state
 CGROUPS = Path("/sys/fs/cgroup")
 
 

@@ -1,0 +1,111 @@
+"""The node with the Hub deployed on it, once for the whole session.
+
+A cluster that is up already in the tests' own state folder is used, and left up: work on these tests begins with
+`RISKHUB_STATE=.riskhub-tests/node riskhub cluster up`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from cli.stack import bring_up, remove_state, take_down
+from devstack.node.cluster import Cluster
+from devstack.node.images import images
+from devstack.node.machine import require_able_machine
+from devstack.node.network import is_plugged_in
+from devstack.node.node import admin_kubeconfig, kubectl
+from devstack.node.programs import programs
+from devstack.process import marked
+from devstack.supervisor import read_status
+from domain.errors import Failed
+from environments import Environment, load_environment
+from environments.loader import PROJECT
+from tests.cluster.conditions import riskhub, wait_until
+
+STATE = Path(os.environ.get("RISKHUB_TEST_STATE") or PROJECT / ".riskhub-tests") / "node"
+
+
+@dataclass(frozen=True)
+class ClusterUnderTest:
+    """The cluster below `state`, and what happens to its node."""
+
+    state: Path
+    administrator: tuple[str, ...]
+
+    @property
+    def environment(self) -> Environment:
+        return load_environment("dev")
+
+    def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 150) -> str:
+        """What kubectl says, as the cluster's administrator."""
+        done = subprocess.run(
+            (*self.administrator, *arguments), input=given, capture_output=True, text=True, timeout=seconds, check=False
+        )
+        if done.returncode != 0:
+            raise Failed(f"kubectl {' '.join(arguments)[:80]}", done.stderr.strip()[-300:], "look at the cluster")
+        return done.stdout
+
+    def read(self, namespace: str, *what: str) -> Any:
+        """An object, or a list of them."""
+        return json.loads(self.kubectl("--namespace", namespace, "get", *what, "--output=json"))
+
+    def secret(self, namespace: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.read(namespace, "secret", name)
+        return found
+
+    @contextmanager
+    def node_under_disk_pressure(self) -> Iterator[None]:
+        """The node's own disk filled up to its last per cent."""
+        kubelet = self._inside() / str(self.state / "cluster/node/kubelet").lstrip("/")
+        ballast = kubelet / "ballast"
+        space = os.statvfs(kubelet)
+        try:
+            with ballast.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, int(space.f_bavail * space.f_frsize * 0.99))
+            yield
+        finally:
+            ballast.unlink(missing_ok=True)
+
+    def reboot(self) -> None:
+        """The node's plug pulled, and put in again; the services around it go on."""
+        (supervisor,) = [each for each in marked(self.state / "cluster") if "devstack.node.inside" in each.cmdline()]
+        supervisor.kill()
+        bring_up(self.state / "cluster", kind="cluster")  # what died in it is started again
+
+    def _inside(self) -> Path:
+        """The node's file system, as its kubelet sees it."""
+        kubelets = [each for each in marked(self.state / "cluster") if each.name() == "kubelet"]
+        return Path(f"/proc/{kubelets[0].pid}/root")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ClusterUnderTest]:
+    """The overlay `local` on the node, its deployments registered."""
+    require_able_machine()
+    os.environ["RISKHUB_STATE"] = str(STATE)
+    state = STATE / "cluster"
+    found_up = read_status(state)["phase"] == "up"
+    if not found_up:
+        images(programs())
+        remove_state(state, kind="cluster")
+        bring_up(state, kind="cluster", owner=os.getpid())
+    under_test = ClusterUnderTest(STATE, kubectl(state / "node", programs()))
+    deployed = riskhub("deploy", "hub", "--execute")
+    assert deployed.code == 0, deployed.said
+    flows = riskhub("deploy", "flows", "--execute")
+    assert flows.code == 0, flows.said
+    yield under_test
+    if not found_up:
+        take_down(state, kind="cluster")
+    del os.environ["RISKHUB_STATE"]
