@@ -26,14 +26,7 @@ def up() -> None:
       riskhub cluster up
       riskhub deploy hub --environment dev --execute   # then, the Hub on it
     """
-    from devstack.node.images import images  # noqa: PLC0415 - only this command pays for them
-    from devstack.node.machine import require_able_machine  # noqa: PLC0415
-    from devstack.node.programs import programs  # noqa: PLC0415
-
     began = time.monotonic()
-    require_able_machine()
-    images(programs())
-    click.echo(f"programs and images are there after {time.monotonic() - began:.0f} s", err=True)
     bring_up(_state(), kind="cluster")
     click.echo(f"up after {time.monotonic() - began:.0f} s. Addresses and keys: {_state() / 'dev.env'}", err=True)
 
@@ -41,7 +34,7 @@ def up() -> None:
 @cluster.command()
 @click.option("--wipe", is_flag=True, help="Remove its state too: etcd, homes, bucket, database, keys.")
 def down(wipe: bool) -> None:
-    """Pull the node's plug and stop the services. The state stays unless --wipe; loaded images always do."""
+    """Pull the node's plug and stop the services. The state stays unless --wipe; images always do."""
     take_down(_state(), kind="cluster")
     if wipe:
         remove_state(_state(), kind="cluster")

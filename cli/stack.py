@@ -85,14 +85,16 @@ def bring_up(state: Path, ports: tuple[str, ...] = (), owner: int | None = None,
     """Start the supervisor of a stack or a cluster in the background and wait until every part answers.
 
     Raises:
+        Refused: this machine cannot run one.
         Failed: a part did not start; its message is passed on.
     """
-    from devstack.supervisor import read_status  # noqa: PLC0415
+    from devstack.supervisor import KINDS, read_status  # noqa: PLC0415
 
     before = read_status(state)
     if before["phase"] == "up":
         os.kill(before["pid"], signal.SIGHUP)
         return
+    KINDS[kind].prepare()
     (state / "logs").mkdir(parents=True, exist_ok=True)
     (state / "status.json").unlink(missing_ok=True)
     command = [sys.executable, "-m", "devstack.supervisor", f"--kind={kind}", f"--state={state}"]

@@ -38,13 +38,22 @@ class Parts:
         self.clean(self.state)
 
     @staticmethod
+    def prepare() -> None:
+        """Install and build on this machine what is needed and not there yet; what takes long is told on stderr.
+
+        Raises:
+            Refused: this machine cannot run such a stack.
+            Failed: a build ended badly.
+        """
+
+    @staticmethod
     def clean(state: Path) -> None:
         """End and remove whatever of a stack in `state` is left on this machine; its data stays."""
         sweep(state)
 
     @staticmethod
     def forget(state: Path) -> None:
-        """Remove the data of a stack in `state` that is down; what is costly to make and nobody's data stays."""
+        """Remove the data of a stack in `state` that is down."""
         raise NotImplementedError
 
     def start_parts(self, *parts: Part, report: Report = lambda _name, _seconds: None) -> None:

@@ -15,7 +15,8 @@ from devstack.choices import Choices
 from devstack.database import create_database
 from devstack.node import network
 from devstack.node.images import images
-from devstack.node.node import IMAGES, admin_kubeconfig, kubectl, node, remove_cgroups
+from devstack.node.machine import require_able_machine
+from devstack.node.node import admin_kubeconfig, kubectl, node, remove_cgroups
 from devstack.node.programs import programs
 from devstack.parts import Parts, Report, remove_all_but
 from devstack.process import require_free, sweep
@@ -49,7 +50,6 @@ class Cluster(Parts):
             for name, port in self.choices.ports.items():
                 require_free(name, port, network.OUTSIDE)
             self.services.lay_out_file_system()
-            self._share_file_system()
             the_node = node(self.state / "node", self._programs, self.services.file_system, images(self._programs))
             self.start_parts(*self.services.parts(), the_node, report=report)
             self.services.create_bucket()
@@ -61,6 +61,12 @@ class Cluster(Parts):
             raise
 
     @staticmethod
+    def prepare() -> None:
+        """Debian's packages, Kubernetes from its modules, and every image: a quarter of an hour the first time."""
+        require_able_machine()
+        images(programs())
+
+    @staticmethod
     def clean(state: Path) -> None:
         sweep(state)
         network.unplug()
@@ -69,9 +75,7 @@ class Cluster(Parts):
 
     @staticmethod
     def forget(state: Path) -> None:
-        """Everything but the images that containerd has unpacked."""
-        remove_all_but(state, "node")
-        remove_all_but(state / "node", *IMAGES)
+        remove_all_but(state)
 
     def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 60) -> str:
         """What kubectl says, as the cluster's administrator; `given` goes to its standard input.
@@ -85,11 +89,6 @@ class Cluster(Parts):
         if done.returncode != 0:
             raise Failed(f"kubectl {' '.join(arguments)[:80]}", done.stderr.strip()[-300:], "look at the cluster")
         return done.stdout
-
-    def _share_file_system(self) -> None:
-        """Users' pods write as user 1000: kubelet makes their folders with the mode of the volume's root."""
-        for folder in (self.services.file_system, *self.services.file_system.iterdir()):
-            folder.chmod(0o2777)
 
     def _install_addons(self, report: Report) -> None:
         began = time.monotonic()

@@ -17,10 +17,14 @@ from pathlib import Path
 
 from devstack.node import network
 from devstack.node.certificates import NODE_NAME
+from devstack.node.programs import cache_folder
 from devstack.process import Part, http_ok, start, wait_ready
 
+OWNER = 1000
 EFS = Path("/mnt/riskhub/efs")  # where the overlay `local` looks for the homes
 SOCKET = Path("/run/containerd.sock")
+# A machine has one node at a time: what was unpacked for one cluster is there for the next.
+IMAGES = cache_folder() / "loaded-images"
 DISK_BYTES = 8 << 30
 _IN_MEMORY = ("/run", "/var/log", "/mnt")
 
@@ -33,11 +37,11 @@ def main() -> int:
     parser.add_argument("--image", type=Path, action="append", default=[], help="an archive to load before kubelet")
     arguments = parser.parse_args()
     state: Path = arguments.state
-    mount_own_folders(state, arguments.efs)
+    mount_own_folders(state)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     write_configuration(state, arguments.programs)
     running = []
-    for part in parts(state, arguments.programs, arguments.image):
+    for part in parts(state, arguments.programs, arguments.efs, arguments.image):
         process = start(part, state)
         wait_ready(part, process, state)
         running.append((part, process))
@@ -49,7 +53,7 @@ def main() -> int:
         time.sleep(0.5)
 
 
-def mount_own_folders(state: Path, efs: Path) -> None:
+def mount_own_folders(state: Path) -> None:
     """Mounts that nobody outside of this mount namespace sees, and that go with it.
 
     kubelet's folder is on a disk of its own, so that a full one is the node's trouble and not this machine's.
@@ -58,7 +62,6 @@ def mount_own_folders(state: Path, efs: Path) -> None:
         _mount("-t", "tmpfs", "tmpfs", folder)
     _mount("-t", "bpf", "bpf", "/sys/fs/bpf")
     EFS.mkdir(parents=True)
-    _mount("--bind", str(efs), str(EFS))
     disk, kubelet = state / "disk.img", state / "kubelet"
     if not disk.exists():
         with disk.open("wb") as file:
@@ -68,10 +71,11 @@ def mount_own_folders(state: Path, efs: Path) -> None:
     _mount("-o", "loop", str(disk), str(kubelet))
 
 
-def parts(state: Path, programs: Path, images: list[Path]) -> Iterator[Part]:
+def parts(state: Path, programs: Path, efs: Path, images: list[Path]) -> Iterator[Part]:
     """The programs in the order of their start; images are loaded as soon as containerd answers."""
+    yield _efs(efs)
     yield _containerd(state)
-    load_images(state, images)
+    load_images(images)
     yield _etcd(state, programs)
     yield _api_server(state, programs)
     yield _controller_manager(state, programs)
@@ -80,10 +84,10 @@ def parts(state: Path, programs: Path, images: list[Path]) -> Iterator[Part]:
     yield _kube_proxy(state, programs)
 
 
-def load_images(state: Path, images: list[Path]) -> None:
+def load_images(images: list[Path]) -> None:
     """Import the archives that containerd does not have yet. An archive that was written anew is new."""
-    marks = state / "loaded"
-    marks.mkdir(exist_ok=True)
+    marks = IMAGES / "loaded"
+    marks.mkdir(parents=True, exist_ok=True)
     for archive in images:
         mark = marks / f"{archive.name}-{archive.stat().st_mtime_ns}"
         if not mark.exists():
@@ -94,7 +98,7 @@ def load_images(state: Path, images: list[Path]) -> None:
 
 def write_configuration(state: Path, programs: Path) -> None:
     """containerd's, kubelet's and the pod network's files."""
-    (state / "containerd.toml").write_text(_CONTAINERD.format(state=state))
+    (state / "containerd.toml").write_text(_CONTAINERD.format(state=state, images=IMAGES))
     (state / "resolv.conf").write_text("")
     (state / "kubelet.json").write_text(json.dumps(_kubelet_configuration(state)))
     plugins = state / "cni-bin"
@@ -110,7 +114,7 @@ def write_configuration(state: Path, programs: Path) -> None:
 
 _CONTAINERD = """\
 version = 2
-root = "{state}/containerd"
+root = "{images}/containerd"
 state = "/run/containerd-state"
 [grpc]
   address = "/run/containerd.sock"
@@ -175,6 +179,12 @@ def _kubelet_configuration(state: Path) -> dict[str, object]:
         "nodeStatusReportFrequency": "10s",
         "shutdownGracePeriod": "0s",
     }
+
+
+def _efs(folder: Path) -> Part:
+    """The folder as an EFS access point gives it: whoever acts, root's kubelet too, acts as the users' uid and gid."""
+    owner = [f"--{option}={OWNER}" for option in ("force-user", "force-group", "create-for-user", "create-for-group")]
+    return Part(name="efs", command=("bindfs", "-f", *owner, str(folder), str(EFS)), ready=EFS.is_mount)
 
 
 def _containerd(state: Path) -> Part:

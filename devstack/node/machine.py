@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 
 from domain.errors import Failed, Refused
 
@@ -17,6 +18,7 @@ PROGRAMS = {
     "buildah": "buildah",
     "debootstrap": "debootstrap",
     "catatonit": "catatonit",
+    "bindfs": "bindfs",
     "iptables": "iptables",
     "clang": "clang",
     "bpftool": "bpftool",
@@ -44,8 +46,18 @@ def require_able_machine() -> None:
         raise Refused(thing, "a node needs root (namespaces, mounts, devices)", f"run it with sudo, or {ALTERNATIVE}")
     if shutil.which("go") is None:
         raise Refused(thing, "Go is missing, and Kubernetes is built from its modules", "install Go 1.26 or later")
-    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
-    missing += [package for package in PACKAGES if not _installed(package)]
+    install_missing(PROGRAMS, PACKAGES)
+
+
+def install_missing(programs: Mapping[str, str], packages: Sequence[str] = ()) -> None:
+    """Install the Debian packages of those programs that are not in the path, and those packages that are not there.
+
+    Raises:
+        Refused: something is missing and there is no apt-get.
+        Failed: apt-get could not install it.
+    """
+    missing = [package for program, package in programs.items() if shutil.which(program) is None]
+    missing += [package for package in packages if not _installed(package)]
     if missing:
         _install(missing)
 

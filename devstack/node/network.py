@@ -53,7 +53,10 @@ def plug_in() -> None:
 
 
 def unplug() -> None:
-    """Remove the namespace; the cable and its routes go with it. None there is fine."""
+    """Remove the cable, its routes with it, and the namespace. None there is fine."""
+    # of itself it would go with the namespace, but only some time after that
+    if any(each["ifname"] == HOST_END for each in json.loads(_ip("-json", "link", "show") or "[]")):
+        _ip("link", "delete", HOST_END)
     if is_plugged_in():
         _ip("netns", "delete", NAMESPACE)
 

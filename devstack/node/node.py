@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
+
 from devstack.node import network
 from devstack.node.certificates import NODE_NAME, make_certificates
-from devstack.process import Part
+from devstack.process import Part, marked
+from domain.errors import Failed
 from environments.loader import PROJECT
 
-IMAGES = ("containerd", "loaded")  # folders of the node's state
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -60,6 +62,22 @@ def node(state: Path, programs: Path, efs: Path, images: Sequence[Path]) -> Part
         grace=timedelta(seconds=10),
         stop_signal="SIGKILL",
     )
+
+
+def pull_the_plug(state: Path) -> None:
+    """Pull the plug of the node in the cluster's `state`; the services around it go on.
+
+    Whoever holds the cluster puts it in again, asked to start what died (SIGHUP).
+
+    Raises:
+        Failed: there is no node to reboot.
+    """
+    roots = [process for process in marked(state) if process.name() == "unshare"]
+    if not roots:
+        raise Failed(f"node in {state}", "it is not running", "run riskhub cluster up")
+    for root in roots:
+        root.kill()
+    psutil.wait_procs(roots, timeout=20)
 
 
 def kubectl(state: Path, programs: Path) -> tuple[str, ...]:

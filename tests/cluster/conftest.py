@@ -9,29 +9,24 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from cli.stack import bring_up, remove_state, take_down
-from devstack.node.cluster import Cluster
-from devstack.node.images import images
 from devstack.node.machine import require_able_machine
-from devstack.node.network import is_plugged_in
-from devstack.node.node import admin_kubeconfig, kubectl
+from devstack.node.node import kubectl
 from devstack.node.programs import programs
 from devstack.process import marked
 from devstack.supervisor import read_status
 from domain.errors import Failed
 from environments import Environment, load_environment
 from environments.loader import PROJECT
-from tests.cluster.conditions import riskhub, wait_until
+from tests.cluster.conditions import riskhub
 
 STATE = Path(os.environ.get("RISKHUB_TEST_STATE") or PROJECT / ".riskhub-tests") / "node"
 
@@ -77,27 +72,25 @@ class ClusterUnderTest:
         finally:
             ballast.unlink(missing_ok=True)
 
-    def reboot(self) -> None:
-        """The node's plug pulled, and put in again; the services around it go on."""
-        (supervisor,) = [each for each in marked(self.state / "cluster") if "devstack.node.inside" in each.cmdline()]
-        supervisor.kill()
-        bring_up(self.state / "cluster", kind="cluster")  # what died in it is started again
-
     def _inside(self) -> Path:
         """The node's file system, as its kubelet sees it."""
         kubelets = [each for each in marked(self.state / "cluster") if each.name() == "kubelet"]
         return Path(f"/proc/{kubelets[0].pid}/root")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def able_machine() -> None:
+    """Everything here needs Linux, root and Debian's packages."""
+    require_able_machine()
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[ClusterUnderTest]:
     """The overlay `local` on the node, its deployments registered."""
-    require_able_machine()
     os.environ["RISKHUB_STATE"] = str(STATE)
     state = STATE / "cluster"
     found_up = read_status(state)["phase"] == "up"
     if not found_up:
-        images(programs())
         remove_state(state, kind="cluster")
         bring_up(state, kind="cluster", owner=os.getpid())
     under_test = ClusterUnderTest(STATE, kubectl(state / "node", programs()))

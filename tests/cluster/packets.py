@@ -100,4 +100,3 @@ def addresses_of_this_machine(device: str, *addresses: str) -> Iterator[None]:
 
 def _inside(pod_uid: str | None) -> tuple[str, ...]:
     return ("nsenter", f"--net=/proc/{process_of(pod_uid)}/ns/net") if pod_uid else ()
-

@@ -19,6 +19,7 @@ from build.engines import Buildah, Credentials, Recipe
 from build.images import Image, build_image, export_image
 from build.overlay import images_file, pin
 from build.registry import push_image
+from devstack.node.machine import install_missing
 from devstack.process import Part, free_ports, start, stop, wait_ready
 from domain.errors import Refused, Unreachable
 from tests.build.checkouts import TINY, commit_change, make_checkout
@@ -48,6 +49,7 @@ class Registry:
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    install_missing({"docker-registry": "docker-registry"})
     folder = tmp_path_factory.mktemp("registry")
     (port,) = free_ports(1)
     (folder / "htpasswd").write_text(HTPASSWD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -47,10 +48,24 @@ print(json.dumps({
     "limit": limit(), "uid": os.getuid(), "home": os.environ["HOME"],
     "samples": sorted(path.name for path in pathlib.Path.home().glob("*.ipynb")),
     "writes": [name for name in ("notebooks", "data", "libs") if may_write("/shared/" + name)],
-    "risk_api": risk_api("/v1/portfolios"),
+    "risk_api": risk_api("/api/v1/portfolios"),
     "token_of_the_pod": os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token"),
 }))
 """
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What users of a profile are promised; `writes`: the folders of /shared that they may change."""
+
+    name: str
+    cpu: str
+    gib: int
+    writes: list[str]
+
+
+BUSINESS_USER = Profile("business-user", "2", 4, [])
+DATA_SCIENTIST = Profile("data-scientist", "4", 8, ["data", "libs"])
 
 
 @pytest.fixture(scope="module")
@@ -71,18 +86,16 @@ def pod_of(cluster, user: str) -> dict:
     return found
 
 
-@pytest.mark.parametrize(
-    ("name", "profile", "cpu", "gib", "writes"),
-    [("ana", "business-user", "2", 4, []), ("dina", "data-scientist", "4", 8, ["data", "libs"])],
-)
-def test_a_profile_is_what_it_says_seen_from_inside(cluster, people, name, profile, cpu, gib, writes):
+@pytest.mark.parametrize(("name", "profile"), [("ana", BUSINESS_USER), ("dina", DATA_SCIENTIST)])
+def test_a_profile_is_what_it_says_seen_from_inside(cluster, people, name, profile):
     pod = pod_of(cluster, name)
-    assert pod["metadata"]["labels"]["riskhub.dev/profile"] == profile
-    assert pod["spec"]["containers"][0]["resources"]["limits"] == {"cpu": cpu, "memory": str(gib * GIB)}
+    assert pod["metadata"]["labels"]["riskhub.dev/profile"] == profile.name
+    limits = pod["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"cpu": profile.cpu, "memory": str(profile.gib * GIB)}
     seen = json.loads(people[name].run_cell(IN_THE_POD))
-    assert seen["limit"] == gib * GIB
+    assert seen["limit"] == profile.gib * GIB
     assert (seen["uid"], seen["home"], seen["token_of_the_pod"]) == (1000, "/home/jovyan", False)
-    assert seen["writes"] == writes
+    assert seen["writes"] == profile.writes
     assert seen["samples"], "sample notebooks are there at the first login"
     assert seen["risk_api"] == 200
     home = cluster.environment.homes.user_data / home_name(name)

@@ -30,7 +30,11 @@ def in_environment(parameters: dict[str, Any]) -> dict[str, Any]:
     return {name: "local" if value == "{{ $RISKHUB_ENVIRONMENT }}" else value for name, value in parameters.items()}
 
 
-def test_every_flow_of_the_runbook_has_a_deployment() -> None:
+# They change the cluster itself, by on-call's own rights: flow runs have none, since Prefect asks nobody who they are.
+BY_HAND = {"flows/deploy.py:deploy_hub", "flows/restore.py:restore_configuration"}
+
+
+def test_every_flow_of_the_runbook_has_a_deployment_or_is_for_on_calls_own_rights() -> None:
     flows = set()
     for path in (PROJECT / "flows").glob("*.py"):
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -38,7 +42,7 @@ def test_every_flow_of_the_runbook_has_a_deployment() -> None:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         flows |= {f"flows/{path.name}:{name}" for name, value in vars(module).items() if isinstance(value, Flow)}
-    assert flows == {each["entrypoint"] for each in DEPLOYMENTS}
+    assert flows == {each["entrypoint"] for each in DEPLOYMENTS} | BY_HAND
 
 
 @each_deployment

@@ -40,7 +40,7 @@ RIGHTS = {
     "riskhub/runbook": {
         "jupyterhub": {**SEEN_BY_THE_RUNBOOK, "metrics.k8s.io/pods": LOOK},
         "riskhub": SEEN_BY_THE_RUNBOOK,
-        "kube-system": {"pods": LOOK, "services": LOOK, "discovery.k8s.io/endpointslices": LOOK},
+        "kube-system": {"pods": LOOK, "services": LOOK, "events": LOOK, "discovery.k8s.io/endpointslices": LOOK},
         "": {
             "namespaces": frozenset({"get"}),
             "nodes": LOOK,
