@@ -23,8 +23,8 @@ PEOPLE: Mapping[str, str] = {
     "fred.o'neil@example.org": "data-scientists",
     "gita": "platform-admins",
 }
-
-
+# the provider knows them, the Hub does not let them in
+OUTSIDERS: Mapping[str, str] = {"hana": "accounting"}
 CLIENT_ID = "riskhub-hub"
 
 
@@ -53,7 +53,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("oidc_provider_mock").setLevel(logging.WARNING)
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # http, which an address of this machine may
-    people = [User(sub=name, claims={"preferred_username": name, "groups": [group]}) for name, group in PEOPLE.items()]
+    everybody = {**PEOPLE, **OUTSIDERS}
+    people = [
+        User(sub=name, claims={"preferred_username": name, "groups": [group]}) for name, group in everybody.items()
+    ]
     provider = app(require_client_registration=True, user_claims=people)
     client = Client(
         id=CLIENT_ID,

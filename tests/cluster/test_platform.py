@@ -6,15 +6,17 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
+import httpx
 import pytest
 
 from devstack.day.people import Person
 from devstack.day.runs import Deployments
+from devstack.sso import OUTSIDERS
 from domain.errors import Failed, Refused
 from systems.homes import home_name
 from tests.cluster.conditions import riskhub, wait_until
+from tests.k8s.rendering import of_kind, overlay
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -43,7 +45,7 @@ def risk_api(path):
     request = urllib.request.Request(os.environ["RISK_API_URL"] + path)
     request.add_header("Authorization", "Bearer " + os.environ["RISK_API_TOKEN"])
     return urllib.request.urlopen(request, timeout=10).status
-import pandas, sklearn
+import pandas
 print(json.dumps({
     "limit": limit(), "uid": os.getuid(), "home": os.environ["HOME"],
     "samples": sorted(path.name for path in pathlib.Path.home().glob("*.ipynb")),
@@ -102,8 +104,9 @@ def test_a_profile_is_what_it_says_seen_from_inside(cluster, people, name, profi
     assert {path.name for path in home.glob("*.ipynb")} >= set(seen["samples"])
 
 
-def test_tensorflow_is_there_for_who_needs_it(people):
-    assert people["dina"].run_cell("import tensorflow as tf; print(int(tf.reduce_sum(tf.ones(3))))").strip() == "3"
+def test_what_models_are_made_with_is_there_for_who_makes_them(people):
+    cell = "import sklearn, tensorflow as tf; print(int(tf.reduce_sum(tf.ones(3))))"
+    assert people["dina"].run_cell(cell).splitlines()[-1] == "3", "tensorflow says a lot before"
     with pytest.raises(Failed, match="ModuleNotFoundError"):
         people["ana"].run_cell("import tensorflow")
 
@@ -116,15 +119,15 @@ def test_the_memory_limit_is_enforced_inside(people, name, gib):
 
 def test_a_business_user_gets_no_data_scientists_server(cluster):
     person = Person.log_in("bea", cluster.environment.hub.public_url)
-    with pytest.raises(Failed, match="was not ready"):
-        person.start_server(profile="data-scientist", deadline=timedelta(seconds=15))
+    with pytest.raises(httpx.HTTPStatusError):
+        person.start_server(profile="data-scientist")
     pods = cluster.read("jupyterhub", "pods", "--selector=component=singleuser-server")["items"]
     assert "bea" not in [each["metadata"]["annotations"]["hub.jupyter.org/username"] for each in pods]
 
 
 def test_who_is_in_no_group_of_ours_is_let_in_nowhere(cluster):
     with pytest.raises(Refused, match="the Hub answered 403"):
-        Person.log_in("zoe", cluster.environment.hub.public_url)
+        Person.log_in(next(iter(OUTSIDERS)), cluster.environment.hub.public_url)
 
 
 def test_the_idle_server_is_culled_and_the_busy_one_is_not(cluster, people):
@@ -152,12 +155,22 @@ def test_a_flow_runs_as_a_job_of_the_cluster(cluster):
     assert run.succeeded, run
     jobs = [each for each in cluster.read("riskhub", "jobs")["items"] if each["metadata"]["name"] not in before]
     (job,) = jobs
-    assert job["status"]["succeeded"] == 1
+    name = job["metadata"]["name"]
+    wait_until(lambda: cluster.read("riskhub", "job", name)["status"].get("succeeded") == 1)
     assert job["metadata"]["labels"]["prefect.io/flow-run-id"] == run.id
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "localhost/riskhub/runbook:node"
 
 
-@pytest.mark.parametrize("overlay", ["dev", "uat", "prod"])
-def test_the_overlays_of_real_accounts_pass_the_servers_own_dry_run(cluster, overlay):
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", f"k8s/overlays/{overlay}")
+@pytest.mark.parametrize("name", ["dev", "uat", "prod"])
+def test_the_overlays_of_real_accounts_pass_the_servers_own_dry_run(cluster, name):
+    documents = [dict(each) for each in overlay(name)]
+    for each in of_kind(documents, "PersistentVolume"):
+        each["metadata"] = {
+            **each["metadata"],
+            "name": f"{each['metadata']['name']}-{name}",
+        }  # a live one cannot change
+    assert len(documents) > 80
+    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
+    told = cluster.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", given=given)
+    assert len(told.splitlines()) == len(documents)
