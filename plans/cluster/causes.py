@@ -215,10 +215,9 @@ def _unscheduled(pod: Pod, events: list[Event], snapshot: ClusterSnapshot) -> Ca
     if "unbound immediate PersistentVolumeClaims" in words:
         name = next((need.name for need in pod.needs if need.kind == "PersistentVolumeClaim"), "of the pod")
         return Cause(f"claim {pod.namespace}/{name}", "it is bound to no volume", BIND_CLAIM, "cluster-storage")
-    for taint in ("disk-pressure", "memory-pressure", "pid-pressure", "not-ready", "unreachable"):
-        if f"node.kubernetes.io/{taint}" in words:
-            what = f"no node takes new pods: {taint.replace('-', ' ')}"
-            return Cause(label_of(pod), what, FREE_NODE, "cluster-nodes")
+    if "untolerated taint" in words and any(node.pressures or not node.ready for node in snapshot.nodes):
+        # Kubernetes before 1.35 named the taint; the nodes themselves say it in every version
+        return Cause(label_of(pod), "no node takes new pods", FREE_NODE, "cluster-nodes")
     what = f"no node has room for it ({words[:200]}){_scale_up(events, snapshot)}"
     return Cause(label_of(pod), what, _MAKE_ROOM)
 

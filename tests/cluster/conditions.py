@@ -66,7 +66,9 @@ def the_cause(env: Environment, probe: str, words: str, *, within: float = 180) 
 
     wait_until(is_told, within=within, otherwise=lambda: str(check(env)))
     findings = check(env, *OF_THE_HUB)
-    (cause,) = troubles(findings)
+    causes = troubles(findings)
+    assert len(causes) == 1, causes
+    (cause,) = causes
     assert findings[0] == cause, "the cause comes first"
     assert cause.probe == probe and words in cause.seen and cause.next_step, findings
     return findings

@@ -74,7 +74,7 @@ class ClusterUnderTest:
 
     def _inside(self) -> Path:
         """The node's file system, as its kubelet sees it."""
-        kubelets = [each for each in marked(self.state / "cluster") if each.name() == "kubelet"]
+        kubelets = [each for each in marked(self.state / "cluster" / "node") if each.name() == "kubelet"]
         return Path(f"/proc/{kubelets[0].pid}/root")
 
 

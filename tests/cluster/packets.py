@@ -65,7 +65,7 @@ def process_of(pod_uid: str) -> int:
     raise LookupError(f"no process of pod {pod_uid}")
 
 
-def reached(pod_uid: str | None, targets: Mapping[str, Address], *, seconds: float = 2.5) -> set[str]:
+def reached(pod_uid: str | None, targets: Mapping[str, Address], *, seconds: float = 1.5) -> set[str]:
     """Those of `targets` that answer a pod, or this machine without one: a connection made, or a DNS query answered."""
     command = (*_inside(pod_uid), sys.executable, "-c", _SEND.replace("SECONDS", str(seconds)))
     ended = subprocess.run(

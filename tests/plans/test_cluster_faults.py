@@ -197,11 +197,12 @@ def test_a_users_pod_out_of_memory_is_named_with_its_limit_and_fails_nothing_els
     assert "server of ana: container notebook was killed, out of memory at its limit of 4.0 GiB" in cause.seen
 
 
-def test_disk_pressure_explains_what_was_evicted_and_what_waits():
+@pytest.mark.parametrize("taints", ["taint {node.kubernetes.io/disk-pressure: }", "taint(s)"])  # 1.34, 1.35
+def test_disk_pressure_explains_what_was_evicted_and_what_waits(taints):
     evicted = pod("hub", phase="Failed", ready=False, reason="Evicted", uid="uid-of-old")
     evicted = replace(evicted, message="The node was low on resource: ephemeral-storage. Threshold ...")
-    taint = "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/disk-pressure: }."
-    pending = pod("hub", phase="Pending", ready=False, node="", created_at=minutes(2), unschedulable=taint)
+    words = f"0/1 nodes are available: 1 node(s) had untolerated {taints}."
+    pending = pod("hub", phase="Pending", ready=False, node="", created_at=minutes(2), unschedulable=words)
     snapshot = with_pod(with_pod(with_workload(healthy(), "hub", ready=0), evicted), pending)
     snapshot = replace(snapshot, nodes=(Node("node1", True, pressures=("DiskPressure",)),))
     cause = the_cause(snapshot, *HUB_DOWN)
