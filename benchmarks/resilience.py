@@ -40,7 +40,11 @@ class Accident:
 
 
 def hub_killed(kubectl: Kubectl, person: Person) -> Accident:
-    """The hub's pod is gone at once; until the new one answers its API. Requests to a notebook go on meanwhile."""
+    """The hub's pod is gone at once; until the new one answers its API. Requests to a notebook go on meanwhile.
+
+    They are of somebody at work: their server asks the hub who they are, and then not again for five minutes.
+    """
+    until(lambda: server_answers(person), f"the server of {person.name}")
     watched, ended = Watched(), Event()
     watching = Thread(target=_keep_asking, args=(person, watched, ended))
     watching.start()

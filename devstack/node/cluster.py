@@ -17,11 +17,11 @@ from devstack.node import network
 from devstack.node.images import images
 from devstack.node.machine import require_able_machine
 from devstack.node.node import admin_kubeconfig, kubectl, node, remove_cgroups
-from devstack.node.programs import programs
+from devstack.node.programs import cache_folder, programs
 from devstack.parts import Parts, Report, remove_all_but
-from devstack.process import require_free, sweep
+from devstack.process import marked, require_free, sweep
 from devstack.services import Services
-from domain.errors import Failed
+from domain.errors import Failed, Refused
 
 ADDONS = Path(__file__).parent / "addons"
 # Where the overlay `local` expects them; only this machine's end of the cable has this address.
@@ -29,6 +29,16 @@ PORTS = {"database": 5432, "sso": 9080, "risk-api": 9090, "object-store-0": 9000
 VALUES = "dev.env"  # what environments/dev.toml reads
 HUB = "http://10.96.0.80"
 PREFECT = "http://10.96.0.42:4200"
+
+
+# Names the state folder of the cluster that has the machine's one node.
+HOLDER = cache_folder() / "holder"
+
+
+def holder_besides(state: Path) -> Path | None:
+    """The state folder of another cluster that is up on this machine."""
+    other = Path(HOLDER.read_text()) if HOLDER.exists() else state
+    return other if other != state and marked(other) else None
 
 
 class Cluster(Parts):
@@ -44,7 +54,14 @@ class Cluster(Parts):
         self._kubectl = kubectl(state / "node", self._programs)
 
     def up(self, report: Report) -> None:
+        if other := holder_besides(self.state):
+            raise Refused(
+                "cluster on this machine",
+                f"its one node is up already, for the cluster in {other}",
+                f"take that one down first: RISKHUB_STATE={other.parent} riskhub cluster down",
+            )
         self.clean(self.state)
+        HOLDER.write_text(str(self.state))
         network.plug_in()
         try:
             for name, port in self.choices.ports.items():
@@ -69,8 +86,9 @@ class Cluster(Parts):
     @staticmethod
     def clean(state: Path) -> None:
         sweep(state)
-        network.unplug()
-        remove_cgroups()
+        if not holder_besides(state):
+            network.unplug()
+            remove_cgroups()
         (state / VALUES).unlink(missing_ok=True)  # or `dev` would mean a cluster that is gone
 
     @staticmethod

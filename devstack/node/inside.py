@@ -38,6 +38,7 @@ def main() -> int:
     arguments = parser.parse_args()
     state: Path = arguments.state
     mount_own_folders(state)
+    network.remove_cables_of_pods()
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     write_configuration(state, arguments.programs)
     running = []

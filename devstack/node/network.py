@@ -61,6 +61,16 @@ def unplug() -> None:
         _ip("netns", "delete", NAMESPACE)
 
 
+def remove_cables_of_pods() -> None:
+    """Called within the namespace: what an earlier boot left, since pods that die leave theirs for seconds.
+
+    A route to a dead pod's address would keep out the one to the new pod that gets the address.
+    """
+    for link in json.loads(_ip("-json", "link", "show", "type", "veth") or "[]"):
+        if link["ifname"] != NODE_END:
+            _ip("link", "delete", link["ifname"])
+
+
 def is_plugged_in() -> bool:
     """Is there a network namespace of the node?"""
     return any(each["name"] == NAMESPACE for each in json.loads(_ip("-json", "netns", "list") or "[]"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ HUB = ("-n", "jupyterhub", "get", "deployment", "hub", "-o")
 def deploy(cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[dict[str, Any]], Record]]:
     """`deploy(changes)`: the overlay `local` with a kustomization's `changes` on top, executed."""
     monkeypatch.setattr("tasks.cluster.OVERLAYS", tmp_path)
+    monkeypatch.setattr("systems.cluster.rollouts.STUCK_FOR", timedelta(seconds=5))
 
     def run(changes: dict[str, Any]) -> Record:
         folder = tmp_path / "local"

@@ -1,6 +1,8 @@
 // Command eni-name is a chained CNI plugin that does for the AWS policy agent what the VPC CNI does: it names the
 // pod's host interface "eni" and 11 digits of sha1("namespace.pod"), and tells the agent of every pod that comes and
-// goes. Untold, the agent takes a new pod of an old name for the old one and leaves it unguarded.
+// goes. Untold, the agent takes a new pod of an old name for the old one and leaves it unguarded. A sandbox that died
+// with the node is deleted when its pod has a new one already: that one's guard must stay, so the agent is told only
+// of the end of the sandbox that came last.
 //
 // Renaming an interface that is up needs Linux 6.2 or later.
 package main
@@ -11,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -24,6 +27,8 @@ const (
 	agent   = "unix:///var/run/aws-node/npa.sock"
 	mode    = "standard"
 	version = "0.4.0"
+	// One file a pod, named as its interface: the sandbox that it has.
+	sandboxes = "/run/riskhub-sandboxes"
 )
 
 func main() {
@@ -42,6 +47,8 @@ func main() {
 	switch command {
 	case "ADD":
 		result := renamed(namespace, pod)
+		orFail(os.MkdirAll(sandboxes, 0o700))
+		orFail(os.WriteFile(sandboxOf(namespace, pod), []byte(os.Getenv("CNI_CONTAINERID")), 0o600))
 		request := cnirpc.EnforceNpRequest{
 			K8S_POD_NAME: pod, K8S_POD_NAMESPACE: namespace, NETWORK_POLICY_MODE: mode, InterfaceCount: 1,
 		}
@@ -51,6 +58,11 @@ func main() {
 		}
 		orFail(json.NewEncoder(os.Stdout).Encode(result))
 	case "DEL":
+		last, err := os.ReadFile(sandboxOf(namespace, pod))
+		if err != nil || string(last) != os.Getenv("CNI_CONTAINERID") {
+			return
+		}
+		orFail(os.Remove(sandboxOf(namespace, pod)))
 		request := cnirpc.DeleteNpRequest{K8S_POD_NAME: pod, K8S_POD_NAMESPACE: namespace}
 		if _, err := policies.DeletePodNp(deadline, &request); err != nil {
 			fmt.Fprintln(os.Stderr, "eni-name:", err)
@@ -83,11 +95,19 @@ func renamed(namespace, pod string) map[string]any {
 		}
 		link, err := netlink.LinkByName(described["name"].(string))
 		orFail(err)
-		name := fmt.Sprintf("eni%x", sha1.Sum([]byte(namespace+"."+pod)))[:14]
+		name := interfaceOf(namespace, pod)
 		orFail(netlink.LinkSetName(link, name))
 		described["name"] = name
 	}
 	return configuration.PrevResult
+}
+
+func interfaceOf(namespace, pod string) string {
+	return fmt.Sprintf("eni%x", sha1.Sum([]byte(namespace+"."+pod)))[:14]
+}
+
+func sandboxOf(namespace, pod string) string {
+	return filepath.Join(sandboxes, interfaceOf(namespace, pod))
 }
 
 func orFail(err error) {
