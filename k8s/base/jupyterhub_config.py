@@ -13,7 +13,6 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from escapism import escape
 from jupyterhub.spawner import SimpleLocalProcessSpawner
@@ -205,7 +204,7 @@ def profile(slug, account):
             "extra_labels": {"riskhub.dev/profile": slug},
             "environment": {"RISK_API_TOKEN": {"valueFrom": token}},
             "volume_mounts": [HOME_MOUNT, *shared],
-            "init_containers": [wait_for_hub(image), sample_notebooks(image)],
+            "init_containers": [sample_notebooks(image)],
         },
     }
 
@@ -219,35 +218,17 @@ def shared_folder(name, read_only):
     return {"name": "homes", "mountPath": f"/shared/{name}", "subPath": name, "readOnly": read_only}
 
 
-def beside(name):
-    """The text of a file that lies beside this one."""
-    return Path(__file__).with_name(name).read_text()
-
-
 def sample_notebooks(image):
     """Fills a home at its first login. The Hub itself mounts no homes, so the user's own pod does it."""
     return {
         "name": "sample-notebooks",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "args": ["sh", "-c", beside("sample_notebooks.sh")],
+        "args": ["sh", "-c", Path(__file__).with_name("sample_notebooks.sh").read_text()],
         "env": [{"name": "HOME", "value": HOME}, {"name": "SAMPLES", "value": "/shared/notebooks"}],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
         "securityContext": {**RESTRICTED, "readOnlyRootFilesystem": True},
         "volumeMounts": [HOME_MOUNT, shared_folder("notebooks", read_only=True)],
-    }
-
-
-def wait_for_hub(image):
-    """What comes back with its node would otherwise find no hub, and be away for longer than that."""
-    hub = urlsplit(required("HUB_CONNECT_URL"))
-    return {
-        "name": "wait-for-hub",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["python3", "-c", beside("wait_for_hub.py"), hub.hostname, str(hub.port)],
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
-        "securityContext": {**RESTRICTED, "readOnlyRootFilesystem": True},
     }
 
 

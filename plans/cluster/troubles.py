@@ -280,7 +280,9 @@ def _of_the_spawn(snapshot: ClusterSnapshot, user: str) -> Iterator[Trouble]:
     elif any(pod.phase == "Running" for pod in pods):
         what = "its pod ran, and the Hub gave up waiting: it does not answer, or starts too slowly"
         step = "look at the NetworkPolicy between hub, proxy and servers; then at start_timeout"
-        yield Trouble("cluster-servers", "failed", label_of(pods[0]), what, step, _SPAWN)
+        broken_hub = any(clue.kind in _GRAVE_CLUES for clue in snapshot.clues)
+        because: Area | Literal[""] = "cluster-workloads" if broken_hub else ""
+        yield Trouble("cluster-servers", "failed", label_of(pods[0]), what, step, _SPAWN, because)
 
 
 def _caused(area: Area, state: State, thing: str, cause: Cause, breaks: frozenset[str]) -> Iterator[Trouble]:

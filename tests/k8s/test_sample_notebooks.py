@@ -42,7 +42,7 @@ def login(tmp_path: Path) -> Login:
 
 def test_the_pod_runs_this_script_with_home_and_samples_mounted() -> None:
     pod = start_server("prod", ("business-users",), {}).pod
-    _, container = pod["spec"]["initContainers"]
+    (container,) = pod["spec"]["initContainers"]
     assert container["args"] == ["sh", "-c", SCRIPT]
     mounted = {each["mountPath"]: each.get("readOnly", False) for each in container["volumeMounts"]}
     assert mounted == {"/home/jovyan": False, "/shared/notebooks": True}

@@ -12,22 +12,16 @@ from pathlib import Path
 
 from devstack.process import free_ports
 from tests.k8s.rendering import K8S
-from tests.k8s.servers import start_server
 
 FOR_DATABASE = K8S / "base" / "wait_for_database.py"
-FOR_HUB = K8S / "base" / "wait_for_hub.py"
 FOR_SCHEMA = K8S / "operations" / "wait_for_schema.py"
 
 
 @contextmanager
-def running(script: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+def running(script: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     environment = {"PATH": os.environ["PATH"], **variables}
     with subprocess.Popen(
-        (sys.executable, str(script), *arguments),
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        (sys.executable, str(script)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             yield process
@@ -53,19 +47,6 @@ def test_what_the_hub_waits_for_is_told_without_its_password() -> None:
     url = "postgresql://hub:secret@127.0.0.1:9/hub"
     with running(FOR_DATABASE, HUB_DATABASE_URL=url) as process:
         assert "secret" not in first_line(process)
-
-
-def test_a_users_server_waits_until_its_hub_takes_connections() -> None:
-    (port,) = free_ports(1)
-    with running(FOR_HUB, "127.0.0.1", str(port)) as process:
-        assert first_line(process).startswith("hub 127.0.0.1 ")
-        with socket.create_server(("127.0.0.1", port)):
-            assert process.wait(timeout=20) == 0
-
-
-def test_the_pod_runs_that_against_the_hubs_service() -> None:
-    pod = start_server("prod", ("business-users",), {}).pod
-    assert pod["spec"]["initContainers"][0]["args"] == ["python3", "-c", FOR_HUB.read_text(), "hub", "8081"]
 
 
 def test_prefects_api_waits_until_its_database_has_the_schema(tmp_path: Path) -> None:

@@ -262,6 +262,12 @@ def test_a_spawn_killed_for_memory_is_told_though_the_hub_removed_its_pod():
     assert f"server of {CHECK}: container notebook was killed, out of memory" in cause.seen
 
 
+def test_a_hub_that_cannot_add_the_servers_route_is_the_cause_of_a_spawn_that_was_given_up():
+    snapshot = replace(healthy(), gone=(server(CHECK),), clues=(Clue("hub", "proxy-token"),))
+    cause = the_cause(snapshot, "synthetic-user")
+    assert cause.probe == "cluster-workloads" and "hold different tokens" in cause.seen
+
+
 def test_a_spawn_whose_pod_ran_and_was_given_up_is_told_as_too_slow_or_cut_off():
     snapshot = replace(healthy(), gone=(server(CHECK),))
     cause = the_cause(snapshot, "synthetic-user")
