@@ -60,7 +60,7 @@ def places(worked: Stack, on_call: OnCall) -> dict[str, bytes]:
     found = {"what the commands said": "\n".join(on_call.said).encode()}
     for folder in ("logs", "evidence", "reports", "aws"):
         for path in (worked.state / folder).rglob("*"):
-            if path.is_file():
+            if path.is_file() and "user-data" not in path.parts:  # a snapshot's homes are as private as the homes
                 found[str(path.relative_to(worked.state))] = path.read_bytes()
     for path in (worked.state / "prefect").rglob("*"):
         if path.is_file():
