@@ -16,14 +16,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
 
-from benchmarks.resilience import Accident, hub_killed, node_rebooted, proxy_killed, reboot, until
+from benchmarks.resilience import Accident, computes, hub_killed, node_rebooted, proxy_killed, reboot, until
 from cli.stack import bring_up, remove_state, take_down
 from devstack.day.people import Person
-from devstack.node.node import kubectl
+from devstack.node.node import run_kubectl
 from devstack.node.programs import programs
 from devstack.supervisor import KINDS
 from domain.errors import Failed, RiskhubError
@@ -86,13 +87,10 @@ def measure(state: Path, repeat: int) -> tuple[dict[str, list[float]], int, int]
     people.append(logged_in("dina", url))
     people[1].start_server(profile=PEOPLE["dina"])
 
-    def run_kubectl(*words: str) -> str:
-        command = (*kubectl(state / "node", programs()), *words)
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-
+    administer = partial(run_kubectl, state / "node", programs())
     accidents: dict[str, Callable[[], Accident]] = {
-        "hub killed": lambda: hub_killed(run_kubectl, people[0]),
-        "proxy killed": lambda: proxy_killed(run_kubectl, people[0]),
+        "hub killed": lambda: hub_killed(administer, people[0]),
+        "proxy killed": lambda: proxy_killed(administer, people[0]),
         "node rebooted": lambda: node_rebooted(lambda: reboot(state), people),
     }
     sent = lost = 0
@@ -123,16 +121,8 @@ def logged_in(name: str, url: str) -> Person:
 
 def settle(people: list[Person]) -> None:
     """Until all is as before: one accident does not lengthen the next."""
-    run = [person.run_cell for person in people]
-    until(lambda: all(_works(each) for each in run), "cells after the accident")
+    until(lambda: all(computes(person) for person in people), "cells after the accident")
     time.sleep(5)
-
-
-def _works(run: Callable[[str], str]) -> bool:
-    try:
-        return run("print(1)").strip() == "1"
-    except RiskhubError:
-        return False
 
 
 if __name__ == "__main__":

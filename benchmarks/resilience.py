@@ -16,7 +16,8 @@ import httpx
 from cli.stack import bring_up
 from devstack.day.people import Person
 from devstack.node.node import pull_the_plug
-from domain.errors import Failed
+from devstack.process import http_ok
+from domain.errors import Failed, RiskhubError
 
 Kubectl = Callable[..., str]
 GIVE_UP = 240.0  # seconds
@@ -49,7 +50,7 @@ def hub_killed(kubectl: Kubectl, person: Person) -> Accident:
     watching = Thread(target=_keep_asking, args=(person, watched, ended))
     watching.start()
     try:
-        seconds = _away(kubectl, "hub", lambda: _answers(f"{person.public_url}/hub/api/"))
+        seconds = _away(kubectl, "hub", http_ok(f"{person.public_url}/hub/api/"))
     finally:
         ended.set()
         watching.join()
@@ -80,6 +81,14 @@ def server_answers(person: Person) -> bool:
     try:
         return person.client.get(f"{person.server_url}/api/status", timeout=3).status_code == httpx.codes.OK
     except httpx.TransportError:
+        return False
+
+
+def computes(person: Person) -> bool:
+    """Does a cell on the person's own server come back with its result?"""
+    try:
+        return person.run_cell("print(6 * 7)").strip() == "42"
+    except RiskhubError:
         return False
 
 
@@ -116,10 +125,3 @@ def _keep_asking(person: Person, watched: Watched, ended: Event) -> None:
                 watched.lost.append(str(answer.status_code))
         except httpx.TransportError as error:
             watched.lost.append(str(error))
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=3).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False

@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from devstack.process import LOOPBACK, Part
 from domain.errors import Failed
+from environments.settings import DatabaseSettings
+from systems.database import ask
 
 UNPRIVILEGED = "nobody"
 
@@ -103,33 +106,11 @@ def create_database(url: str, name: str) -> None:
     """Create the database `name` on the server that `url` names, unless it is there.
 
     Raises:
-        Failed: the server does not make it.
+        Unreachable, Refused, Failed: the server does not make it.
     """
-    names = _psql(url, "select datname from pg_database").splitlines()
-    if name not in names:
-        _psql(url, f'create database "{name}"')
-
-
-def _psql(url: str, statement: str) -> str:
-    parts = urlsplit(url)
-    done = subprocess.run(
-        (str(postgres_tools() / "psql"), "--no-psqlrc", "--tuples-only", "--no-align", f"--command={statement}"),
-        env={
-            **os.environ,
-            "PGHOST": parts.hostname or "",
-            "PGPORT": str(parts.port),
-            "PGUSER": parts.username or "",
-            "PGPASSWORD": parts.password or "",
-            "PGDATABASE": parts.path.lstrip("/"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise Failed("Postgres", done.stderr.strip()[-300:], "read its log")
-    return done.stdout.strip()
+    server = DatabaseSettings(url=SecretStr(url), tools=postgres_tools())
+    if name not in ask(server, "select datname from pg_database").splitlines():
+        ask(server, f'create database "{name}"')
 
 
 def _unprivileged() -> tuple[str, ...]:

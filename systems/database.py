@@ -54,8 +54,8 @@ def dump_database(
         Failed: pg_dump ended badly or ran out of time; nothing is left at `path`.
     """
     where = _where(database)
-    revision = _ask(database, "select version_num from alembic_version")
-    version = _ask(database, "show server_version").split(" ")[0]
+    revision = ask(database, "select version_num from alembic_version")
+    version = ask(database, "show server_version").split(" ")[0]
     try:
         _run(database, deadline, "pg_dump", "--format=custom", f"--file={path}", "--lock-wait-timeout=60s")
     except BaseException:
@@ -79,7 +79,7 @@ def why_no_login(database: DatabaseSettings) -> tuple[LoginTrouble, str]:
     """
     url = urlsplit(database.url.get_secret_value())
     try:
-        _ask(database, "select 1")
+        ask(database, "select 1")
     except RiskhubError as error:
         words = str(error)
     else:
@@ -95,7 +95,12 @@ def why_no_login(database: DatabaseSettings) -> tuple[LoginTrouble, str]:
     return "unknown", ""
 
 
-def _ask(database: DatabaseSettings, query: str) -> str:
+def ask(database: DatabaseSettings, query: str) -> str:
+    """What psql prints for one statement: a line for each row, columns parted by `|`.
+
+    Raises:
+        Unreachable, Refused, Failed: as `dump_database`.
+    """
     return _run(
         database, timedelta(seconds=15), "psql", "--no-psqlrc", "--tuples-only", "--no-align", f"--command={query}"
     ).strip()

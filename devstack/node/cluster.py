@@ -7,7 +7,6 @@ reads: where everything is, and the cluster's identity.
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from devstack.database import create_database
 from devstack.node import network
 from devstack.node.images import images
 from devstack.node.machine import require_able_machine
-from devstack.node.node import admin_kubeconfig, kubectl, node, remove_cgroups
+from devstack.node.node import admin_kubeconfig, node, remove_cgroups, run_kubectl
 from devstack.node.programs import cache_folder, programs
 from devstack.parts import Parts, Report, remove_all_but
 from devstack.process import marked, require_free, sweep
 from devstack.services import Services
-from domain.errors import Failed, Refused
+from domain.errors import Refused
 
 ADDONS = Path(__file__).parent / "addons"
 # Where the overlay `local` expects them; only this machine's end of the cable has this address.
@@ -51,7 +50,6 @@ class Cluster(Parts):
             state, self.choices, HUB, host=network.OUTSIDE, clients=(network.CABLE, network.CLUSTER)
         )
         self._programs = programs()
-        self._kubectl = kubectl(state / "node", self._programs)
 
     def up(self, report: Report) -> None:
         if other := holder_besides(self.state):
@@ -95,26 +93,16 @@ class Cluster(Parts):
     def forget(state: Path) -> None:
         remove_all_but(state)
 
-    def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 60) -> str:
-        """What kubectl says, as the cluster's administrator; `given` goes to its standard input.
-
-        Raises:
-            Failed: it ended badly; the message has its last words.
-        """
-        done = subprocess.run(
-            (*self._kubectl, *arguments), input=given, capture_output=True, text=True, timeout=seconds, check=False
-        )
-        if done.returncode != 0:
-            raise Failed(f"kubectl {' '.join(arguments)[:80]}", done.stderr.strip()[-300:], "look at the cluster")
-        return done.stdout
+    def _kubectl(self, *arguments: str, given: str | None = None, seconds: float = 60) -> str:
+        return run_kubectl(self.state / "node", self._programs, *arguments, given=given, seconds=seconds)
 
     def _install_addons(self, report: Report) -> None:
         began = time.monotonic()
         for addon in sorted(ADDONS.glob("*.yaml")):
-            self.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={addon}")
+            self._kubectl("apply", "--server-side", "--force-conflicts", f"--filename={addon}")
         # Not for metrics-server, whose first figures take half a minute and which no pod waits for.
         for workload in ("daemonset/policy-agent", "deployment/coredns"):
-            self.kubectl("--namespace=kube-system", "rollout", "status", workload, "--timeout=120s", seconds=130)
+            self._kubectl("--namespace=kube-system", "rollout", "status", workload, "--timeout=120s", seconds=130)
             report(workload.partition("/")[2], time.monotonic() - began)
 
     def _write_secrets(self) -> None:
@@ -138,7 +126,7 @@ class Cluster(Parts):
                 "metrics_token": keys["metrics"],
             },
         )
-        identity = self.kubectl("get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}")
+        identity = self._kubectl("get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}")
         values = {
             "JUPYTERHUB_API_URL": f"{HUB}/hub/api",
             "JUPYTERHUB_PUBLIC_URL": HUB,
@@ -172,4 +160,4 @@ class Cluster(Parts):
             },
         ]
         for document in documents:
-            self.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given=json.dumps(document))
+            self._kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given=json.dumps(document))

@@ -96,6 +96,25 @@ def kubectl(state: Path, programs: Path) -> tuple[str, ...]:
     return (str(programs / "kubectl"), f"--kubeconfig={admin_kubeconfig(state)}")
 
 
+def run_kubectl(state: Path, programs: Path, *arguments: str, given: str | None = None, seconds: float = 60) -> str:
+    """What kubectl says to the cluster's administrator; `given` goes to its standard input.
+
+    Raises:
+        Failed: it ended badly; the message has its last words.
+    """
+    done = subprocess.run(
+        (*kubectl(state, programs), *arguments),
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Failed(f"kubectl {' '.join(arguments)[:80]}", done.stderr.strip()[-300:], "look at the cluster")
+    return done.stdout
+
+
 def admin_kubeconfig(state: Path) -> Path:
     """The cluster's master key."""
     return state / "certificates" / "admin.kubeconfig"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ import pytest
 
 from cli.stack import bring_up, remove_state, take_down
 from devstack.node.machine import require_able_machine
-from devstack.node.node import kubectl
+from devstack.node.node import run_kubectl
 from devstack.node.programs import programs
 from devstack.process import marked
 from devstack.supervisor import read_status
-from domain.errors import Failed
 from environments import Environment, load_environment
 from environments.loader import PROJECT
 from tests.cluster.conditions import riskhub
@@ -36,7 +34,6 @@ class ClusterUnderTest:
     """The cluster below `state`, and what happens to its node."""
 
     state: Path
-    administrator: tuple[str, ...]
 
     @property
     def environment(self) -> Environment:
@@ -44,20 +41,12 @@ class ClusterUnderTest:
 
     def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 150) -> str:
         """What kubectl says, as the cluster's administrator."""
-        done = subprocess.run(
-            (*self.administrator, *arguments), input=given, capture_output=True, text=True, timeout=seconds, check=False
-        )
-        if done.returncode != 0:
-            raise Failed(f"kubectl {' '.join(arguments)[:80]}", done.stderr.strip()[-300:], "look at the cluster")
-        return done.stdout
+        node = self.state / "cluster" / "node"
+        return run_kubectl(node, programs(), *arguments, given=given, seconds=seconds)
 
     def read(self, namespace: str, *what: str) -> Any:
         """An object, or a list of them."""
         return json.loads(self.kubectl("--namespace", namespace, "get", *what, "--output=json"))
-
-    def secret(self, namespace: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.read(namespace, "secret", name)
-        return found
 
     @contextmanager
     def node_under_disk_pressure(self) -> Iterator[None]:
@@ -93,7 +82,7 @@ def cluster() -> Iterator[ClusterUnderTest]:
     if not found_up:
         remove_state(state, kind="cluster")
         bring_up(state, kind="cluster", owner=os.getpid())
-    under_test = ClusterUnderTest(STATE, kubectl(state / "node", programs()))
+    under_test = ClusterUnderTest(STATE)
     deployed = riskhub("deploy", "hub", "--execute")
     assert deployed.code == 0, deployed.said
     flows = riskhub("deploy", "flows", "--execute")

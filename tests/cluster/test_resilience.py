@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.resilience import hub_killed, node_rebooted, proxy_killed, reboot, until
+from benchmarks.resilience import computes, hub_killed, node_rebooted, proxy_killed, reboot, until
 from devstack.day.people import Person
-from domain.errors import RiskhubError
 from tests.cluster.conditions import riskhub
 
 pytestmark = pytest.mark.timeout(900)
@@ -28,13 +27,6 @@ def people(cluster) -> Iterator[list[Person]]:
     yield found
     for person in found:
         person.stop_server()
-
-
-def computes(person: Person) -> bool:
-    try:
-        return person.run_cell("print(6 * 7)").strip() == "42"
-    except RiskhubError:
-        return False
 
 
 def test_hub_proxy_and_node_die_one_after_the_other(cluster, people):
