@@ -23,7 +23,9 @@ ClueKind = Literal[
     "name-resolution",
     "proxy-token",
     "proxy-unreachable",
+    "hub-unreachable",  # a server waits for its Hub
     "quota",
+    "server-listens",  # a server is up, by its own words
     "variable",
     "rights",
 ]
@@ -64,6 +66,15 @@ class Container:
 
 
 @dataclass(frozen=True)
+class Clue:
+    """A sign recognised in the log of a pod. `detail` holds names only (a host, a user, a quota's figures)."""
+
+    component: str
+    kind: ClueKind
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Pod:
     """One pod.
 
@@ -73,6 +84,7 @@ class Pod:
         reason, message: of the pod itself, e.g. `Evicted`.
         unschedulable: the scheduler's words while no node takes it.
         requests: what it asks of a quota (`requests.cpu`, `limits.memory`, `pods`, ...).
+        clues: what its log gave away, where that was read (the synthetic user's own server only).
     """
 
     namespace: str
@@ -91,6 +103,7 @@ class Pod:
     needs: tuple[Need, ...] = ()
     requests: Mapping[str, float] = field(default_factory=dict)
     memory_used: float | None = None
+    clues: tuple[Clue, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,15 +184,6 @@ class Event:
     warning: bool
     count: int
     last_seen: datetime
-
-
-@dataclass(frozen=True)
-class Clue:
-    """A sign recognised in the log of a pod. `detail` holds names only (a host, a user, a quota's figures)."""
-
-    component: str
-    kind: ClueKind
-    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ a Hub that invents a new cookie secret or crypt key logs everybody out and loses
 Read by the Hub itself: JUPYTERHUB_CRYPT_KEY (auth_state) and CONFIGPROXY_AUTH_TOKEN (proxy).
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -232,14 +233,55 @@ def sample_notebooks(image):
     }
 
 
+def pod_spawner():
+    """KubeSpawner, for which a server whose node was rebooted has not stopped: the node starts it again.
+
+    KubeSpawner takes it for stopped when the Hub looks before that, and the Hub, when it came up first, looks for it
+    at the address it had. Either way its pod would be deleted.
+    """
+    from kubespawner import KubeSpawner  # noqa: PLC0415 - the Hub of the embedded stack has no use for it
+
+    class PodSpawner(KubeSpawner):
+        async def poll(self):
+            await self._start_watching_pods()
+            pod = self._pod()
+            return None if pod and is_coming_back(pod) else await super().poll()
+
+        async def get_url(self):
+            for _ in range(self.start_timeout):
+                pod = self._pod()
+                if not pod:
+                    break
+                if not is_coming_back(pod) and self.is_pod_running(pod):
+                    return self._get_pod_url(pod)
+                await asyncio.sleep(1)
+            return self.server.url
+
+        def _pod(self):
+            return self.pod_reflector.pods.get(f"{self.namespace}/{self.pod_name}")
+
+    return PodSpawner
+
+
+def is_coming_back(pod):
+    """Has it no address yet, or containers of which kubelet, back after a reboot, finds no trace?"""
+    if pod["status"]["phase"] != "Running":
+        return False
+    ended = [each["state"].get("terminated") or {} for each in pod["status"].get("containerStatuses") or ()]
+    lost = any(each.get("reason") in ("Unknown", "ContainerStatusUnknown") for each in ended)
+    return lost or not pod["status"].get("podIP")
+
+
 def configure_kubernetes_spawner():
     """Users' servers as pods, homes and shared folders on one claim."""
     for variable in (known["image"] for known in PROFILES.values()):
         required(variable)
-    c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
+    c.JupyterHub.spawner_class = pod_spawner()
+    c.JupyterHub.init_spawners_timeout = 1  # servers that come back wait for the Hub: it must not wait for them
     spawner = c.KubeSpawner
     spawner.profile_list = profiles_of
-    spawner.cmd = ["jupyterhub-singleuser"]
+    wait_for_hub = Path(__file__).with_name("wait_for_hub.py").read_text()
+    spawner.cmd = ["python3", "-c", wait_for_hub, "jupyterhub-singleuser"]
     spawner.notebook_dir = HOME
     spawner.default_url = "/lab"
     spawner.image_pull_policy = "IfNotPresent"
@@ -251,6 +293,7 @@ def configure_kubernetes_spawner():
     spawner.volumes = [{"name": "homes", "persistentVolumeClaim": {"claimName": "homes"}}]
     spawner.delete_pvc = False  # homes are folders of one claim; to delete a user must not touch it
     spawner.start_timeout = 300  # a node may have to be added first
+    spawner.poll_interval = 10  # what the Hub watches anyway: a server back from a reboot has another address
     spawner.http_timeout = 60
     spawner.environment = {
         "HOME": HOME,

@@ -126,8 +126,8 @@ def over_quota(words: str, namespace: str) -> Cause:
 
 def of_clue(clue: Clue, thing: str) -> Cause | None:
     """What a sign in the log means for `thing`; None for one that says nothing about it."""
-    if clue.kind == "quota":
-        return None  # it is about a server that was to start
+    if clue.kind not in _CLUES:
+        return None  # it is about a user's server
     what, next_step, area = _CLUES[clue.kind]
     return Cause(thing, what.format(detail=clue.detail or "its server"), next_step, area)
 

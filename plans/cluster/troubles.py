@@ -277,12 +277,35 @@ def _of_the_spawn(snapshot: ClusterSnapshot, user: str) -> Iterator[Trouble]:
     cause = next(filter(None, (why_pod_waits(pod, snapshot) for pod in pods)), None)
     if cause:
         yield from _caused("cluster-servers", "failed", label_of(pods[0]), cause, _SPAWN)
-    elif any(pod.phase == "Running" for pod in pods):
-        what = "its pod ran, and the Hub gave up waiting: it does not answer, or starts too slowly"
-        step = "look at the NetworkPolicy between hub, proxy and servers; then at start_timeout"
+        return
+    ran = next((pod for pod in pods if pod.phase == "Running"), None)
+    if ran:
+        what, step = _why_given_up(ran)
         broken_hub = any(clue.kind in _GRAVE_CLUES for clue in snapshot.clues)
         because: Area | Literal[""] = "cluster-workloads" if broken_hub else ""
-        yield Trouble("cluster-servers", "failed", label_of(pods[0]), what, step, _SPAWN, because)
+        yield Trouble("cluster-servers", "failed", label_of(ran), what, step, _SPAWN, because)
+
+
+def _why_given_up(pod: Pod) -> tuple[str, str]:
+    """What a pod that ran, and that the Hub waited for in vain, said itself; and what to do."""
+    said = {clue.kind: clue.detail for clue in pod.clues}
+    if "server-listens" in said:
+        return (
+            "it is up in its pod, and the Hub did not reach it or was not told",
+            "look at the NetworkPolicies hub-to-users, users-from-hub and hub-to-api-server; else restart the hub, "
+            "whose watch of the pods may be cut: kubectl -n jupyterhub rollout restart deployment/hub",
+        )
+    if "name-resolution" in said:
+        return f"it cannot resolve the name {said['name-resolution']}", "look at CoreDNS and NetworkPolicy to-dns"
+    if "hub-unreachable" in said:
+        return (
+            f"it cannot reach the hub at {said['hub-unreachable']}",
+            "look at Service hub and at the NetworkPolicies users-to-hub and hub-from-users",
+        )
+    return (
+        "its pod ran, and it was not up when the time was over: it starts too slowly",
+        "look at the load of its node and at its limit of CPU; then at start_timeout and HUB_SPAWN_DEADLINE",
+    )
 
 
 def _caused(area: Area, state: State, thing: str, cause: Cause, breaks: frozenset[str]) -> Iterator[Trouble]:

@@ -15,6 +15,10 @@ _SIGNS: tuple[tuple[ClueKind, re.Pattern[str]], ...] = (
     # What the Hub's init container says while it waits (k8s/base/wait_for_database.py).
     ("database-unreachable", re.compile(r"^database ([\w.-]+): (?:\[Errno 1\d\d\]|timed out)", re.MULTILINE)),
     ("name-resolution", re.compile(r"^database ([\w.-]+): \[Errno -\d\]", re.MULTILINE)),
+    # What a user's server says while it waits (k8s/base/wait_for_hub.py), and jupyter_server when it is up.
+    ("hub-unreachable", re.compile(r"^hub ([\w.-]+): (?:\[Errno 1\d\d\]|timed out)", re.MULTILINE)),
+    ("name-resolution", re.compile(r"^hub ([\w.-]+): \[Errno -\d\]", re.MULTILINE)),
+    ("server-listens", re.compile(r"Jupyter Server \S+ is running at")),
     ("name-resolution", re.compile(r"could not translate host name \"([\w.-]+)\"")),
     ("name-resolution", re.compile(r"Cannot connect to host ([\w.-]+):\d+ .*(?:Temporary failure|not known|EAI)")),
     ("name-resolution", re.compile(r"getaddrinfo (?:EAI_AGAIN|ENOTFOUND) ([\w.-]+)")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from domain.clock import utc_now
@@ -94,7 +95,7 @@ def read_keys(cluster: Cluster, namespace: str) -> dict[tuple[str, str, str], fr
 
 @contextmanager
 def watched_servers(cluster: Cluster, user: str) -> Iterator[Callable[[], tuple[Pod, ...]]]:
-    """While the block runs, this user's pods are looked at every second; the call gives each as last seen.
+    """While the block runs, this user's pods are looked at every second; the call gives each as last seen, with clues.
 
     The Hub deletes the pod of a spawn that failed at once, and with it why: out of memory, an image, a crash.
     """
@@ -106,7 +107,8 @@ def watched_servers(cluster: Cluster, user: str) -> Iterator[Callable[[], tuple[
         while not ended.is_set():
             try:
                 for item in _items(cluster, cluster.settings.namespace, "pods", labelSelector=query):
-                    pods[item["metadata"]["uid"]] = objects.pod(item)
+                    pod = objects.pod(item)
+                    pods[pod.uid] = replace(pod, clues=clues_in(pod.component, _own_words(cluster, pod)))
             except RiskhubError:
                 return  # the look at the whole cluster comes next and tells it
             ended.wait(_POLL_SECONDS)
@@ -167,6 +169,10 @@ def _clues(cluster: Cluster, pod: Pod) -> Iterator[Clue]:
             yield from clues_in(pod.component, _log(cluster, pod, container, previous="true"))
         elif not container.running and container.exit_code:
             yield from clues_in(pod.component, _log(cluster, pod, container))
+
+
+def _own_words(cluster: Cluster, pod: Pod) -> str:
+    return "".join(_log(cluster, pod, each) for each in pod.containers if each.running)
 
 
 def _log(cluster: Cluster, pod: Pod, container: Container, **query: str | int) -> str:

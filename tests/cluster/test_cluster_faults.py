@@ -1,4 +1,4 @@
-"""Ten faults, each injected into the real cluster, each told by its right cause and as one."""
+"""Twelve faults, each injected into the real cluster, each told by its right cause and as one."""
 
 from __future__ import annotations
 
@@ -92,6 +92,22 @@ def test_quota_exhausted(cluster):
         cluster.kubectl(*limit, json.dumps({"spec": {"hard": {"pods": before}}}))
         restart(cluster, "hub")  # what its log said counts for two minutes
     assert "synthetic-user" in follow_from(findings, "cluster-quota")
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("users-to-hub", "it cannot reach the hub at hub"),
+        ("hub-to-users", "it is up in its pod, and the Hub did not reach it"),
+    ],
+)
+def test_packets_dropped_between_hub_and_server(cluster, policy, words):
+    cluster.kubectl(*JUPYTERHUB, "delete", "networkpolicy", policy)
+    try:
+        (cause,) = troubles(check(cluster.environment, *OF_THE_HUB))
+        assert cause.probe == "cluster-servers" and words in cause.seen and policy in cause.next_step
+    finally:
+        assert riskhub("deploy", "hub", "--execute").code == 0
 
 
 def test_claim_missing(cluster):

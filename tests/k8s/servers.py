@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 from kubespawner import KubeSpawner
 from traitlets.config import Config
@@ -75,13 +75,58 @@ def server_pods(overlay_name: str, profile: str) -> Pods:
     return Pods(f"jupyterhub/server of {profile}", "jupyterhub", 1, metadata["labels"], pod["spec"])
 
 
-async def _start(config: Config, groups: tuple[str, ...], requests: tuple[Mapping[str, str], ...], user: str) -> Start:
-    somebody = Somebody(user, [SimpleNamespace(name=group) for group in groups])
+@dataclass
+class Known:
+    """A server that a Hub finds in its database when it starts, and what it makes of the server's pod.
+
+    `exit_code`: None while it lives. `url`: where the Hub looks for it then.
+    """
+
+    exit_code: int | None
+    url: str
+
+
+def find_server(overlay_name: str, *statuses: Document) -> Known:
+    """What the Hub makes of a pod that has these statuses one after the other, a second each."""
+    variables = hub_variables(overlay_name)
+    config = load_hub_configuration(variables)
+    with patch.dict(os.environ, variables):
+        return asyncio.run(_find(config, statuses))
+
+
+async def _find(config: Config, statuses: tuple[Document, ...]) -> Known:
+    spawner = _spawner(config, Somebody("ana", []))
+    spawner.delete_stopped_pods = False  # it would ask the API server
+    await spawner.load_user_options()
+    pod = {**await _manifest(spawner), "status": statuses[0]}
+    pods = {f"{spawner.namespace}/{spawner.pod_name}": pod}
+    coming = iter(statuses[1:])
+
+    async def a_second_later(seconds: float) -> None:
+        pod["status"] = next(coming)
+
+    watching = patch.object(KubeSpawner, "_start_watching_pods", AsyncMock())
+    seen = patch.object(KubeSpawner, "pod_reflector", SimpleNamespace(pods=pods))
+    with watching, seen, patch("asyncio.sleep", a_second_later):
+        return Known(await spawner.poll(), await spawner.get_url())
+
+
+def _spawner(config: Config, somebody: Somebody) -> KubeSpawner:
     with patch("kubespawner.spawner.load_config"):  # no API server is asked: the pod is what counts
-        spawner = KubeSpawner(config=config, user=somebody, _mock=True)
+        spawner: KubeSpawner = config.JupyterHub.spawner_class(config=config, user=somebody, _mock=True)
+    return spawner
+
+
+async def _start(config: Config, groups: tuple[str, ...], requests: tuple[Mapping[str, str], ...], user: str) -> Start:
+    spawner = _spawner(config, Somebody(user, [SimpleNamespace(name=group) for group in groups]))
     for options in requests:
         spawner.clear_state()
         spawner.user_options = dict(options)
         await spawner.load_user_options()
-        manifest = await spawner.get_pod_manifest()
-    return Start(spawner.pod_name, spawner.api.api_client.sanitize_for_serialization(manifest))
+        manifest = await _manifest(spawner)
+    return Start(spawner.pod_name, manifest)
+
+
+async def _manifest(spawner: KubeSpawner) -> Document:
+    manifest: Document = spawner.api.api_client.sanitize_for_serialization(await spawner.get_pod_manifest())
+    return manifest

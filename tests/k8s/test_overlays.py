@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from kubespawner import KubeSpawner
 
 from tests.k8s.rendering import K8S, OVERLAYS, configuration, named, of_kind, overlay, rendered, workloads
 from tests.k8s.servers import hub_variables, load_hub_configuration
@@ -45,7 +46,7 @@ def test_no_object_is_there_twice(name: str) -> None:
 @each_overlay
 def test_the_hub_starts_with_what_the_overlay_gives_it(name: str) -> None:
     config = load_hub_configuration(hub_variables(name))
-    assert config.JupyterHub.spawner_class == "kubespawner.KubeSpawner"
+    assert issubclass(config.JupyterHub.spawner_class, KubeSpawner)
     assert config.JupyterHub.public_url.endswith("/")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kubespawner.slugs import escape_slug
 
 from systems.homes import home_name
-from tests.k8s.servers import Start, hub_variables, load_hub_configuration, start_server
+from tests.k8s.servers import Known, Start, find_server, hub_variables, load_hub_configuration, start_server
 
 GI = 2**30
 
@@ -119,6 +119,36 @@ def test_another_profile_leaves_nothing_of_the_one_before() -> None:
     first = start_server("prod", ("data-scientists",), options)
     again = start_server("prod", ("data-scientists",), {"profile": "data-scientist"}, options)
     assert again.pod == first.pod
+
+
+LOST = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
+UP = {"running": {}}
+
+
+def status(state: dict[str, Any], address: str | None = "10.0.0.9") -> dict[str, Any]:
+    """Of a server's pod that runs as a whole."""
+    container = {"name": "notebook", "ready": state == UP, "state": state}
+    return {"phase": "Running", "containerStatuses": [container], **({"podIP": address} if address else {})}
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (UP, None),
+        (LOST, None),
+        ({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}, None),
+        ({"terminated": {"exitCode": 0, "reason": "Completed"}}, 0),
+        ({"terminated": {"exitCode": 1, "reason": "Error"}}, 1),
+    ],
+)
+def test_a_server_whose_node_died_under_it_lives_and_one_that_ended_does_not(state, code) -> None:
+    assert find_server("prod", status(state), status(UP)).exit_code == code
+
+
+def test_the_hub_looks_for_a_server_that_comes_back_where_it_is_then() -> None:
+    starting = {"waiting": {"reason": "PodInitializing"}}
+    statuses = (status(LOST, "10.0.0.4"), status(LOST, None), status(starting), status(UP))
+    assert find_server("prod", *statuses) == Known(None, "http://10.0.0.9:8888")
 
 
 def test_the_environment_of_a_server_is_in_place() -> None:

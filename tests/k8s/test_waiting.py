@@ -1,4 +1,4 @@
-"""The scripts of init containers: they wait for what is not there yet, and end as soon as it is."""
+"""The scripts that wait for what is not there yet, and end, or go on, as soon as it is."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from devstack.process import free_ports
 from tests.k8s.rendering import K8S
 
 FOR_DATABASE = K8S / "base" / "wait_for_database.py"
+FOR_HUB = K8S / "base" / "wait_for_hub.py"
 FOR_SCHEMA = K8S / "operations" / "wait_for_schema.py"
 
 
 @contextmanager
-def running(script: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
+def running(script: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
     environment = {"PATH": os.environ["PATH"], **variables}
     with subprocess.Popen(
-        (sys.executable, str(script)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        (sys.executable, str(script), *arguments),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             yield process
@@ -47,6 +52,17 @@ def test_what_the_hub_waits_for_is_told_without_its_password() -> None:
     url = "postgresql://hub:secret@127.0.0.1:9/hub"
     with running(FOR_DATABASE, HUB_DATABASE_URL=url) as process:
         assert "secret" not in first_line(process)
+
+
+def test_a_users_server_begins_when_the_hub_takes_connections_in_the_same_process() -> None:
+    (port,) = free_ports(1)
+    server = (sys.executable, "-c", "import os, sys; print(os.getpid(), sys.argv[1:])", "--debug", "{not a template}")
+    with running(FOR_HUB, *server, JUPYTERHUB_API_URL=f"http://127.0.0.1:{port}/hub/api") as process:
+        assert first_line(process) == "hub 127.0.0.1: [Errno 111] Connection refused\n"
+        with socket.create_server(("127.0.0.1", port)):
+            told = process.communicate(timeout=20)[0].splitlines()[-1]
+    assert told == f"{process.pid} ['--debug', '{{not a template}}']"
+    assert process.returncode == 0
 
 
 def test_prefects_api_waits_until_its_database_has_the_schema(tmp_path: Path) -> None:

@@ -268,10 +268,21 @@ def test_a_hub_that_cannot_add_the_servers_route_is_the_cause_of_a_spawn_that_wa
     assert cause.probe == "cluster-workloads" and "hold different tokens" in cause.seen
 
 
-def test_a_spawn_whose_pod_ran_and_was_given_up_is_told_as_too_slow_or_cut_off():
-    snapshot = replace(healthy(), gone=(server(CHECK),))
-    cause = the_cause(snapshot, "synthetic-user")
-    assert "its pod ran, and the Hub gave up waiting" in cause.seen
+@pytest.mark.parametrize(
+    ("said", "words", "step"),
+    [
+        ((), "it starts too slowly", "start_timeout"),
+        ((("hub-unreachable", "hub"),), "it cannot reach the hub at hub", "users-to-hub"),
+        ((("name-resolution", "hub"),), "it cannot resolve the name hub", "to-dns"),
+        ((("server-listens", ""),), "the Hub did not reach it or was not told", "hub-to-users"),
+        ((("hub-unreachable", "hub"), ("server-listens", "")), "the Hub did not reach it", "hub-to-users"),
+    ],
+)
+def test_a_spawn_whose_pod_ran_and_was_given_up_is_told_by_what_the_server_said_itself(said, words, step):
+    clues = tuple(Clue("singleuser-server", kind, detail) for kind, detail in said)
+    cause = the_cause(replace(healthy(), gone=(server(CHECK, clues=clues),)), "synthetic-user")
+    assert cause.probe == "cluster-servers"
+    assert words in cause.seen and step in cause.next_step
 
 
 def test_a_spawn_that_failed_without_a_trace_stays_its_own_finding():

@@ -39,6 +39,10 @@ QUOTA = (
         ),
         ("database 10.0.0.5: [Errno 111] Connection refused", Clue("hub", "database-unreachable", "10.0.0.5")),
         ("database 10.0.0.5: timed out", Clue("hub", "database-unreachable", "10.0.0.5")),
+        ("hub hub: timed out", Clue("hub", "hub-unreachable", "hub")),
+        ("hub hub: [Errno 113] No route to host", Clue("hub", "hub-unreachable", "hub")),
+        ("hub hub: [Errno -3] Temporary failure in name resolution", Clue("hub", "name-resolution", "hub")),
+        ("[I 2026-03-02 06:00:00.1 ServerApp] Jupyter Server 2.17.0 is running at:", Clue("hub", "server-listens")),
         (
             "[E JupyterHub app:2064] Failed to connect to db: postgresql+psycopg2://hub:[redacted]@10.0.0.5:5432/hub",
             Clue("hub", "database"),

@@ -27,6 +27,8 @@ const (
 	agent   = "unix:///var/run/aws-node/npa.sock"
 	mode    = "standard"
 	version = "0.4.0"
+	// How long a pod waits for the agent; below kubelet's two minutes for a sandbox, which is then tried again.
+	patience = 60 * time.Second
 	// One file a pod, named as its interface: the sandbox that it has.
 	sandboxes = "/run/riskhub-sandboxes"
 )
@@ -41,8 +43,6 @@ func main() {
 	connection, err := grpc.NewClient(agent, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	orFail(err)
 	policies := cnirpc.NewNPBackendClient(connection)
-	deadline, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
 
 	switch command {
 	case "ADD":
@@ -52,10 +52,12 @@ func main() {
 		request := cnirpc.EnforceNpRequest{
 			K8S_POD_NAME: pod, K8S_POD_NAMESPACE: namespace, NETWORK_POLICY_MODE: mode, InterfaceCount: 1,
 		}
-		// Before the agent runs a pod starts unguarded, as on EKS in standard mode.
-		if _, err := policies.EnforceNpToPod(deadline, &request); err != nil {
-			fmt.Fprintln(os.Stderr, "eni-name:", err)
-		}
+		// No pod starts before the agent guards it, as on EKS. What it had opened unguarded would be cut silently
+		// once its policies are known: the agent has not seen the connection begin and drops the answers.
+		deadline, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_, err := policies.EnforceNpToPod(deadline, &request, grpc.WaitForReady(true))
+		orFail(err)
 		orFail(json.NewEncoder(os.Stdout).Encode(result))
 	case "DEL":
 		last, err := os.ReadFile(sandboxOf(namespace, pod))
@@ -63,6 +65,8 @@ func main() {
 			return
 		}
 		orFail(os.Remove(sandboxOf(namespace, pod)))
+		deadline, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
 		request := cnirpc.DeleteNpRequest{K8S_POD_NAME: pod, K8S_POD_NAMESPACE: namespace}
 		if _, err := policies.DeletePodNp(deadline, &request); err != nil {
 			fmt.Fprintln(os.Stderr, "eni-name:", err)
