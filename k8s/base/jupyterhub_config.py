@@ -234,10 +234,10 @@ def sample_notebooks(image):
 
 
 def pod_spawner():
-    """KubeSpawner, for which a server whose node was rebooted has not stopped: the node starts it again.
+    """KubeSpawner, for which a server that its node starts again (after a reboot, out of memory) has not stopped.
 
     KubeSpawner takes it for stopped when the Hub looks before that, and the Hub, when it came up first, looks for it
-    at the address it had. Either way its pod would be deleted.
+    at the address it had. Either way its pod would be deleted, and with it what the node says of its end.
     """
     from kubespawner import KubeSpawner  # noqa: PLC0415 - the Hub of the embedded stack has no use for it
 
@@ -264,12 +264,11 @@ def pod_spawner():
 
 
 def is_coming_back(pod):
-    """Has it no address yet, or containers of which kubelet, back after a reboot, finds no trace?"""
+    """Has it no address yet, or a container that ended with an error, which kubelet starts again (OnFailure)?"""
     if pod["status"]["phase"] != "Running":
         return False
     ended = [each["state"].get("terminated") or {} for each in pod["status"].get("containerStatuses") or ()]
-    lost = any(each.get("reason") in ("Unknown", "ContainerStatusUnknown") for each in ended)
-    return lost or not pod["status"].get("podIP")
+    return any(each.get("exitCode") for each in ended) or not pod["status"].get("podIP")
 
 
 def configure_kubernetes_spawner():

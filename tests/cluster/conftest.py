@@ -21,10 +21,11 @@ from devstack.node.machine import require_able_machine
 from devstack.node.node import run_kubectl
 from devstack.node.programs import programs
 from devstack.process import marked
-from devstack.supervisor import read_status
+from devstack.supervisor import KINDS, read_status
 from environments import Environment, load_environment
 from environments.loader import PROJECT
 from tests.cluster.conditions import riskhub
+from tests.cluster.leftovers import new_since, of_this_machine
 
 STATE = Path(os.environ.get("RISKHUB_TEST_STATE") or PROJECT / ".riskhub-tests") / "node"
 
@@ -79,6 +80,8 @@ def cluster() -> Iterator[ClusterUnderTest]:
     os.environ["RISKHUB_STATE"] = str(STATE)
     state = STATE / "cluster"
     found_up = read_status(state)["phase"] == "up"
+    KINDS["cluster"].prepare()  # Buildah's store stays mounted once it was used
+    before = of_this_machine()
     if not found_up:
         remove_state(state, kind="cluster")
         bring_up(state, kind="cluster", owner=os.getpid())
@@ -90,4 +93,6 @@ def cluster() -> Iterator[ClusterUnderTest]:
     yield under_test
     if not found_up:
         take_down(state, kind="cluster")
+        assert new_since(before) == {}, "the node is down, and nothing of it is left"
+        assert marked(state) + marked(state / "node") == []
     del os.environ["RISKHUB_STATE"]

@@ -102,12 +102,13 @@ def test_quota_exhausted(cluster):
     ],
 )
 def test_packets_dropped_between_hub_and_server(cluster, policy, words):
+    kept = cluster.kubectl(*JUPYTERHUB, "get", "networkpolicy", policy, "-o", "json")
     cluster.kubectl(*JUPYTERHUB, "delete", "networkpolicy", policy)
     try:
         (cause,) = troubles(check(cluster.environment, *OF_THE_HUB))
         assert cause.probe == "cluster-servers" and words in cause.seen and policy in cause.next_step
     finally:
-        assert riskhub("deploy", "hub", "--execute").code == 0
+        cluster.kubectl("create", "-f", "-", given=kept)
 
 
 def test_claim_missing(cluster):
@@ -145,6 +146,7 @@ def test_coredns_down(cluster):
         findings = the_cause(cluster.environment, "cluster-dns", "CoreDNS: it has no pod")
     finally:
         cluster.kubectl(*dns, f"--replicas={before}")
+        cluster.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=60s")
         restart(cluster, "hub")  # what its log said counts for two minutes
     assert "synthetic-user" in follow_from(findings, "cluster-dns")
 

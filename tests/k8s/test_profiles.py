@@ -136,13 +136,17 @@ def status(state: dict[str, Any], address: str | None = "10.0.0.9") -> dict[str,
     [
         (UP, None),
         (LOST, None),
-        ({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}, None),
+        ({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}, None),
         ({"terminated": {"exitCode": 0, "reason": "Completed"}}, 0),
-        ({"terminated": {"exitCode": 1, "reason": "Error"}}, 1),
     ],
 )
-def test_a_server_whose_node_died_under_it_lives_and_one_that_ended_does_not(state, code) -> None:
+def test_a_server_that_its_node_starts_again_lives_and_one_that_was_shut_down_does_not(state, code) -> None:
     assert find_server("prod", status(state), status(UP)).exit_code == code
+
+
+def test_a_server_that_was_evicted_has_stopped() -> None:
+    evicted = {**status({"terminated": {"exitCode": 137, "reason": "Error"}}), "phase": "Failed"}
+    assert find_server("prod", evicted, status(UP)).exit_code == 137
 
 
 def test_the_hub_looks_for_a_server_that_comes_back_where_it_is_then() -> None:
