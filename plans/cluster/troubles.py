@@ -280,31 +280,35 @@ def _of_the_spawn(snapshot: ClusterSnapshot, user: str) -> Iterator[Trouble]:
         return
     ran = next((pod for pod in pods if pod.phase == "Running"), None)
     if ran:
-        what, step = _why_given_up(ran)
+        what, step, because = _why_given_up(ran)
         broken_hub = any(clue.kind in _GRAVE_CLUES for clue in snapshot.clues)
-        because: Area | Literal[""] = "cluster-workloads" if broken_hub else ""
-        yield Trouble("cluster-servers", "failed", label_of(ran), what, step, _SPAWN, because)
+        root: Area | Literal[""] = "cluster-workloads" if broken_hub else because
+        yield Trouble("cluster-servers", "failed", label_of(ran), what, step, _SPAWN, root)
 
 
-def _why_given_up(pod: Pod) -> tuple[str, str]:
-    """What a pod that ran, and that the Hub waited for in vain, said itself; and what to do."""
+def _why_given_up(pod: Pod) -> tuple[str, str, Area | Literal[""]]:
+    """What a pod that ran, and that the Hub waited for in vain, said itself; what to do; the area it comes from."""
     said = {clue.kind: clue.detail for clue in pod.clues}
     if "server-listens" in said:
         return (
             "it is up in its pod, and the Hub did not reach it or was not told",
             "look at the NetworkPolicies hub-to-users, users-from-hub and hub-to-api-server; else restart the hub, "
             "whose watch of the pods may be cut: kubectl -n jupyterhub rollout restart deployment/hub",
+            "",
         )
     if "name-resolution" in said:
-        return f"it cannot resolve the name {said['name-resolution']}", "look at CoreDNS and NetworkPolicy to-dns"
+        name = said["name-resolution"]
+        return f"it cannot resolve the name {name}", "look at CoreDNS and NetworkPolicy to-dns", "cluster-dns"
     if "hub-unreachable" in said:
         return (
             f"it cannot reach the hub at {said['hub-unreachable']}",
             "look at Service hub and at the NetworkPolicies users-to-hub and hub-from-users",
+            "",
         )
     return (
         "its pod ran, and it was not up when the time was over: it starts too slowly",
         "look at the load of its node and at its limit of CPU; then at start_timeout and HUB_SPAWN_DEADLINE",
+        "",
     )
 
 

@@ -95,9 +95,10 @@ def read_keys(cluster: Cluster, namespace: str) -> dict[tuple[str, str, str], fr
 
 @contextmanager
 def watched_servers(cluster: Cluster, user: str) -> Iterator[Callable[[], tuple[Pod, ...]]]:
-    """While the block runs, this user's pods are looked at every second; the call gives each as last seen, with clues.
+    """While the block runs, this user's pods are looked at every second, and what they say themselves.
 
-    The Hub deletes the pod of a spawn that failed at once, and with it why: out of memory, an image, a crash.
+    The call gives each as last seen before somebody deleted it: the Hub does that at once to the pod of a spawn that
+    failed, and with it goes why: out of memory, an image, a crash.
     """
     pods: dict[str, Pod] = {}
     ended = threading.Event()
@@ -108,6 +109,8 @@ def watched_servers(cluster: Cluster, user: str) -> Iterator[Callable[[], tuple[
             try:
                 for item in _items(cluster, cluster.settings.namespace, "pods", labelSelector=query):
                     pod = objects.pod(item)
+                    if pod.uid in pods and item["metadata"].get("deletionTimestamp"):
+                        continue  # how it ends now is the Hub's doing
                     pods[pod.uid] = replace(pod, clues=clues_in(pod.component, _own_words(cluster, pod)))
             except RiskhubError:
                 return  # the look at the whole cluster comes next and tells it

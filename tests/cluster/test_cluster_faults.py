@@ -106,9 +106,10 @@ def test_packets_dropped_between_hub_and_server(cluster, policy, words):
     cluster.kubectl(*JUPYTERHUB, "delete", "networkpolicy", policy)
     try:
         (cause,) = troubles(check(cluster.environment, *OF_THE_HUB))
-        assert cause.probe == "cluster-servers" and words in cause.seen and policy in cause.next_step
+        assert cause.probe == "cluster-servers" and words in cause.seen and policy in cause.next_step, cause
     finally:
         cluster.kubectl("create", "-f", "-", given=kept)
+        wait_until(lambda: troubles(check(cluster.environment, "synthetic-user")) == [])
 
 
 def test_claim_missing(cluster):
@@ -147,7 +148,7 @@ def test_coredns_down(cluster):
     finally:
         cluster.kubectl(*dns, f"--replicas={before}")
         cluster.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=60s")
-        restart(cluster, "hub")  # what its log said counts for two minutes
+        restart(cluster, "hub", "proxy")  # what their logs said counts for two minutes
     assert "synthetic-user" in follow_from(findings, "cluster-dns")
 
 
