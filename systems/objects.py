@@ -22,12 +22,10 @@ from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumErro
 from domain.clock import to_utc
 from domain.errors import Damaged, Refused, RiskhubError, Unreachable
 from environments.settings import ObjectStoreSettings
+from systems.answers import Absent, Taken, answered, where
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-
-_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
-_TAKEN = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
 
 
 @dataclass(frozen=True)
@@ -113,14 +111,6 @@ def list_objects(store: ObjectStoreSettings, prefix: str) -> Iterator[StoredObje
                 yield StoredObject(item["Key"], item["Size"], to_utc(item["LastModified"]))
 
 
-class Absent(Refused):
-    """No object at the key, or no such version of it."""
-
-
-class Taken(Refused):
-    """A write for a new object found one."""
-
-
 @contextlib.contextmanager
 def _told(store: ObjectStoreSettings, key: str) -> Iterator[None]:
     """Errors of the wire in the words of the house."""
@@ -128,7 +118,7 @@ def _told(store: ObjectStoreSettings, key: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise answered(store, thing, error) from None
+        raise _answered(store, thing, error) from None
     except FlexibleChecksumError:
         raise Damaged(thing, "its bytes do not match its checksum", "restore an earlier version of it") from None
     except NoCredentialsError:
@@ -138,28 +128,9 @@ def _told(store: ObjectStoreSettings, key: str) -> Iterator[None]:
         raise Unreachable(thing, cause, "check the object store, then run again") from None
 
 
-def answered(store: ObjectStoreSettings, thing: str, error: ClientError) -> RiskhubError:
-    """What S3's error answer about `thing` means, in the words of the house."""
-    at = where(store)
+def _answered(store: ObjectStoreSettings, thing: str, error: ClientError) -> RiskhubError:
     code = error.response.get("Error", {}).get("Code", "unknown")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code == "NoSuchBucket":
-        return Refused(f"bucket {store.bucket}", f"{at} has no such bucket", "create it, or correct its name")
-    if code in _ABSENT:
-        return Absent(thing, "there is no such object", "check the key, or list what is there")
-    if code in _TAKEN:
-        return Taken(thing, "another object has this key", "choose another key, or run again")
-    if status >= 500 or code in ("SlowDown", "RequestTimeout"):
-        return Unreachable(thing, f"{at} answered {code}", "run again in a minute")
-    if code == "InvalidRequest" and store.locked_for:
-        cause = f"{at} answered {code}, as for a bucket that was made without Object Lock"
-        return Refused(thing, cause, "use a bucket with Object Lock, or take locked_for out of the environment file")
-    return Refused(thing, f"{at} answered {code}", "check the keys and the bucket's policy")
-
-
-def where(store: ObjectStoreSettings) -> str:
-    """How messages name the server behind a bucket."""
-    return store.endpoint_url or f"S3 in {store.region}"
+    return answered(store, thing, code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 @lru_cache(maxsize=8)

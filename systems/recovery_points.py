@@ -11,7 +11,8 @@ from dataclasses import asdict
 from domain.errors import Damaged, Refused
 from domain.recovery import Member, MemberKind
 from environments.settings import ObjectStoreSettings
-from systems.objects import Absent, get_object, list_objects, put_object
+from systems.answers import Absent
+from systems.objects import get_object, list_objects, put_object
 
 FOLDER = "recovery-points"
 

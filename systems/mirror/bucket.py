@@ -1,37 +1,34 @@
-"""The bucket of a mirror: obstore for the many objects, boto3 for what obstore cannot say.
+"""The bucket of a mirror: obstore for the many objects, signed requests for what obstore cannot say.
 
-boto3 asks about versioning, lists versions, deletes in bulk and puts folder markers (obstore takes the slash
-off a key's end). Every call has a deadline, and every error of the wire leaves here in the words of the house.
+Every call has a deadline, and every error of the wire leaves here in the words of the house.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape as in_xml
 
-import boto3
 import obstore
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError, NoCredentialsError
-from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
 from domain.clock import to_utc
 from domain.errors import Damaged, Failed, Refused, Unreachable
 from environments.settings import ObjectStoreSettings
+from systems.answers import Absent, Taken, answered, where
 from systems.mirror.location import MirrorLocation
-from systems.objects import Absent, Taken, answered, where
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
-    from obstore import ReadableFile
+from systems.mirror.wire import Answer, Keys, NoAnswer, Wire
 
 AT_ONCE = 32  # requests on their way together
 PART = 8 * 1024 * 1024  # a file above this goes up in parts
@@ -53,7 +50,7 @@ class Bucket:
         self.location = location
         self.at = where(location.store)
         self._name = location.store.bucket
-        self._client, self._objects = _clients(location.store)
+        self._wire, self._objects = _clients(location.store)
 
     def require_versioned(self) -> None:
         """Refuse a bucket that keeps no versions: there a write destroys what an earlier point needs.
@@ -62,30 +59,55 @@ class Bucket:
             Refused: it is not versioned, is not there or may not be asked.
             Unreachable: no answer.
         """
-        thing = f"bucket {self._name}"
-        with self._told(thing):
-            state = self._client.get_bucket_versioning(Bucket=self._name).get("Status")
+        state = _xml(self._ask("GET", query={"versioning": ""})).findtext("{*}Status")
         if state != "Enabled":
             raise Refused(
-                thing,
+                f"bucket {self._name}",
                 "it keeps no versions, so a write would destroy what an earlier point needs",
                 f"aws s3api put-bucket-versioning --bucket {self._name} --versioning-configuration Status=Enabled",
             )
 
-    def list_current(self, prefix: str) -> Iterator[Current]:
-        """What a plain listing below `prefix` shows, by key."""
-        with self._told(prefix):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
-                for item in page.get("Contents", ()):
-                    yield Current(item["Key"], "", to_utc(item["LastModified"]))
+    def list_current(self, prefix: str, after: str = "") -> Iterator[Current]:
+        """What a plain listing below `prefix` shows, by key, beginning behind the key `after`."""
+        query = {"list-type": "2", "prefix": prefix, "encoding-type": "url", "start-after": after}
+        while True:
+            page = _xml(self._ask("GET", query=query))
+            for item in page.findall("{*}Contents"):
+                yield Current(_key_of(page, item), "", _modified(item))
+            if page.findtext("{*}IsTruncated") != "true":
+                return
+            query["continuation-token"] = page.findtext("{*}NextContinuationToken") or ""
 
-    def list_current_versions(self, prefix: str) -> Iterator[Current]:
-        """The same with VersionIds; slower, since the store goes through all versions."""
-        with self._told(prefix):
-            for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._name, Prefix=prefix):
-                for item in page.get("Versions", ()):
-                    if item["IsLatest"]:
-                        yield Current(item["Key"], item["VersionId"], to_utc(item["LastModified"]))
+    def list_versions(self, prefix: str) -> Iterator[tuple[Current, bool]]:
+        """Every version below `prefix` and whether it is the one that shows. Delete markers are left out."""
+        query = {"versions": "", "prefix": prefix, "encoding-type": "url"}
+        while True:
+            page = _xml(self._ask("GET", query=query))
+            for item in page.findall("{*}Version"):
+                found = Current(_key_of(page, item), item.findtext("{*}VersionId") or "", _modified(item))
+                yield found, item.findtext("{*}IsLatest") == "true"
+            if page.findtext("{*}IsTruncated") != "true":
+                return
+            query["key-marker"] = _decoded(page, "NextKeyMarker")
+            query["version-id-marker"] = page.findtext("{*}NextVersionIdMarker") or ""
+
+    def noncurrent_days(self) -> int | None:
+        """For how many days the bucket's lifecycle keeps a version that no longer shows; None: for ever."""
+        try:
+            rules = _xml(self._ask("GET", query={"lifecycle": ""}))
+        except Refused as error:
+            if "NoSuchLifecycleConfiguration" in error.cause:
+                return None
+            raise
+        days = []
+        for rule in rules.findall("{*}Rule"):
+            prefix = rule.findtext("{*}Filter/{*}Prefix") or rule.findtext("{*}Prefix") or ""
+            found = rule.findtext("{*}NoncurrentVersionExpiration/{*}NoncurrentDays")
+            mirror = f"{self.location.prefix}/"
+            concerned = mirror.startswith(prefix) or prefix.startswith(mirror)
+            if found and rule.findtext("{*}Status") == "Enabled" and concerned:
+                days.append(int(found))
+        return min(days, default=None)
 
     def put(self, key: str, body: bytes | Iterator[bytes], size: int, attributes: dict[str, str]) -> str:
         """Write an object with its POSIX metadata and SHA-256; its VersionId.
@@ -113,9 +135,8 @@ class Bucket:
         return version
 
     def put_marker(self, key: str, attributes: dict[str, str] | None = None) -> None:
-        """Write an empty object whose key ends in a slash, or any other empty one."""
-        with self._told(key):
-            self._client.put_object(Bucket=self._name, Key=key, Body=b"", Metadata=attributes or {})
+        """Write an empty object, whose key may end in a slash."""
+        self._ask("PUT", key, headers={f"x-amz-meta-{name}": value for name, value in (attributes or {}).items()})
 
     def put_new(self, key: str, body: bytes) -> None:
         """Write an object that must not be there yet, locked for as long as the store's settings say.
@@ -125,29 +146,26 @@ class Bucket:
         Raises:
             Taken: another object has this key.
         """
+        headers = {
+            "if-none-match": "*",
+            "x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(body).digest()).decode(),
+        }
+        if lock := self.location.store.lock:
+            headers["x-amz-object-lock-mode"] = lock["ObjectLockMode"]
+            headers["x-amz-object-lock-retain-until-date"] = f"{lock['ObjectLockRetainUntilDate']:%Y-%m-%dT%H:%M:%SZ}"
         try:
-            with self._told(key):
-                self._client.put_object(
-                    Bucket=self._name,
-                    Key=key,
-                    Body=body,
-                    IfNoneMatch="*",
-                    ChecksumAlgorithm="SHA256",
-                    **self.location.store.lock,
-                )
+            self._ask("PUT", key, headers=headers, body=body)
         except Taken:
             if self.get(key) != body:
                 raise
 
     def get(self, key: str) -> bytes:
         """A whole object, verified against the checksum kept beside it."""
-        with self._told(key):
-            return self._client.get_object(Bucket=self._name, Key=key, ChecksumMode="ENABLED")["Body"].read()
-
-    def open(self, key: str) -> IO[bytes]:
-        """An object as a file that fetches only what is read."""
-        with self._told(key):
-            return cast(IO[bytes], _Remote(obstore.open_reader(self._objects, key), lambda: self._told(key)))
+        answer = self._ask("GET", key, headers={"x-amz-checksum-mode": "ENABLED"})
+        kept = answer.headers.get("x-amz-checksum-sha256")
+        if kept and kept != base64.b64encode(hashlib.sha256(answer.body).digest()).decode():
+            raise Damaged(self._thing(key), "its bytes do not match its checksum", "restore an earlier version of it")
+        return answer.body
 
     def stream(self, key: str, version: str) -> Iterator[memoryview]:
         """One version of an object, piece by piece.
@@ -165,90 +183,72 @@ class Bucket:
         remaining = iter(keys)
         count = 0
         while batch := list(islice(remaining, 1000)):
-            identifiers: Sequence[ObjectIdentifierTypeDef] = [{"Key": key} for key in batch]
-            with self._told(batch[0]):
-                answer = self._client.delete_objects(Bucket=self._name, Delete={"Objects": identifiers, "Quiet": True})
-            for error in answer.get("Errors", ()):
+            named = "".join(f"<Object><Key>{in_xml(key)}</Key></Object>" for key in batch)
+            body = f"<Delete><Quiet>true</Quiet>{named}</Delete>".encode()
+            checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+            answer = self._ask("POST", query={"delete": ""}, headers={"x-amz-checksum-sha256": checksum}, body=body)
+            for error in _xml(answer).findall("{*}Error"):
                 raise Refused(
-                    self._thing(error.get("Key", "")),
-                    f"{self.at} would not delete it ({error.get('Code', 'unknown')})",
+                    self._thing(error.findtext("{*}Key") or ""),
+                    f"{self.at} would not delete it ({error.findtext('{*}Code') or 'unknown'})",
                     "check that the keys allow s3:DeleteObject, then push again",
                 )
             count += len(batch)
         return count
 
+    def lock_holds(self, written_ns: int) -> bool:
+        """Is an object written then still locked for at least half of the time that the settings say?"""
+        locked_for = self.location.store.locked_for
+        return locked_for is None or time.time_ns() - written_ns < locked_for.total_seconds() * 1e9 / 2
+
     def _thing(self, key: str) -> str:
         return f"s3://{self._name}/{key}"
 
+    def _ask(
+        self,
+        method: str,
+        key: str = "",
+        *,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        try:
+            answer = self._wire.ask(method, key, query, headers, body)
+        except NoAnswer as error:
+            raise self._unreachable(key, str(error)) from None
+        if answer.status >= 300:
+            code = _between(answer.body.decode(errors="replace"), "<Code>", "</Code>") or str(answer.status)
+            raise answered(self.location.store, self._thing(key), code, answer.status)
+        return answer
+
+    def _unreachable(self, key: str, how: str) -> Unreachable:
+        return Unreachable(
+            self._thing(key), f"{self.at} did not answer ({how})", "check the object store, then run again"
+        )
+
     @contextlib.contextmanager
     def _told(self, key: str) -> Iterator[None]:
-        thing = key if key.startswith("bucket ") else self._thing(key)
-        again = "check the object store, then run again"
+        """obstore's errors in the words of the house."""
         try:
             yield
-        except ClientError as error:
-            raise answered(self.location.store, thing, error) from None
-        except FlexibleChecksumError:
-            raise Damaged(thing, "its bytes do not match its checksum", "restore an earlier version of it") from None
-        except NoCredentialsError:
-            raise Refused(thing, "no credentials were found", "set AWS_ACCESS_KEY_ID and its kin") from None
-        except BotoCoreError as error:
-            raise Unreachable(thing, f"{self.at} did not answer ({type(error).__name__})", again) from None
         except FileNotFoundError as error:
-            if not _from_store(error):
+            if error.errno is not None:  # from reading our own file; obstore's have none
                 raise
-            raise Absent(thing, "there is no such version any more", "restore from another point") from None
-        except (PermissionDeniedError, UnauthenticatedError):
-            raise Refused(
-                thing, f"{self.at} denied it", "check the keys and the bucket's policy, then run again"
-            ) from None
+            if "NoSuchBucket" in str(error):
+                raise answered(self.location.store, self._thing(key), "NoSuchBucket", 404) from None
+            raise Absent(self._thing(key), "there is no such version any more", "restore from another point") from None
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            code = _between(str(error), "<Code>", "</Code>") or "AccessDenied"
+            raise answered(self.location.store, self._thing(key), code, 403) from None
         except BaseError as error:
-            raise Unreachable(thing, f"{self.at} did not answer ({_first_line(error)})", again) from None
-
-
-class _Remote(io.RawIOBase):
-    """obstore's reader with what pyarrow asks of a file, its errors told as the bucket tells them."""
-
-    def __init__(self, reader: ReadableFile, told: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
-        self._reader = reader
-        self._told = told
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._reader.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._reader.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        with self._told():
-            return bytes(self._reader.read(size if size >= 0 else None))
+            raise self._unreachable(key, _first_line(error)) from None
 
 
 @lru_cache(maxsize=8)
-def _clients(settings: ObjectStoreSettings) -> tuple[S3Client, S3Store]:
-    """Both clients of a bucket, once: making boto3's takes longer than a small push."""
-    keys = (settings.access_key_id, settings.secret_access_key)
-    access_key_id, secret_access_key = (key.get_secret_value() if key else None for key in keys)
-    session = boto3.Session(access_key_id, secret_access_key, region_name=settings.region)
-    client = session.client(
-        "s3",
-        endpoint_url=settings.endpoint_url,
-        config=Config(
-            connect_timeout=5,
-            read_timeout=60,
-            max_pool_connections=AT_ONCE,
-            retries={"mode": "standard", "total_max_attempts": 4},
-            s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
-        ),
-    )
-    if session.get_credentials() is None:
-        raise Refused(f"bucket {settings.bucket}", "no credentials were found", "set AWS_ACCESS_KEY_ID and its kin")
+def _clients(settings: ObjectStoreSettings) -> tuple[Wire, S3Store]:
+    """Both clients of a bucket, once, so that their connections are kept."""
+    keys, provider = _credentials(settings)
     endpoint: dict[str, Any] = {}
     if settings.endpoint_url:  # both names: obstore lets AWS_ENDPOINT_URL_S3 go before `endpoint`
         endpoint = {"endpoint": settings.endpoint_url, "aws_endpoint_url_s3": settings.endpoint_url}
@@ -257,7 +257,7 @@ def _clients(settings: ObjectStoreSettings) -> tuple[S3Client, S3Store]:
         **endpoint,
         region=settings.region,
         checksum_algorithm="SHA256",
-        credential_provider=Boto3CredentialProvider(session),
+        credential_provider=provider,
         client_options={
             "allow_http": (settings.endpoint_url or "").startswith("http://"),
             "connect_timeout": timedelta(seconds=5),
@@ -265,12 +265,54 @@ def _clients(settings: ObjectStoreSettings) -> tuple[S3Client, S3Store]:
         },
         retry_config={"max_retries": 4, "retry_timeout": timedelta(minutes=2)},
     )
-    return client, objects
+    return Wire(settings, keys), objects
 
 
-def _from_store(error: FileNotFoundError) -> bool:
-    """obstore says FileNotFoundError too, without an errno; one from reading our own file has it."""
-    return error.errno is None
+def _credentials(settings: ObjectStoreSettings) -> tuple[Any, Any]:
+    """The keys, now and whenever they are asked for again: given, from AWS_* variables, or by AWS's chain."""
+    key, secret, token = settings.access_key_id, settings.secret_access_key, None
+    fixed = (key.get_secret_value(), secret.get_secret_value()) if key and secret else None
+    if fixed is None and os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"):
+        fixed = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+        token = os.environ.get("AWS_SESSION_TOKEN") or None
+    if fixed is not None:
+        keys = Keys(*fixed, token)
+        return lambda: keys, lambda: {**keys._asdict(), "expires_at": None}
+    import boto3  # noqa: PLC0415 - roles and profiles only: it takes longer than a push of nothing
+    from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+
+    session = boto3.Session(region_name=settings.region)
+    found = session.get_credentials()
+    if found is None:
+        raise Refused(f"bucket {settings.bucket}", "no credentials were found", "set AWS_ACCESS_KEY_ID and its kin")
+
+    def now() -> Keys:
+        frozen = found.get_frozen_credentials()
+        return Keys(str(frozen.access_key), str(frozen.secret_key), frozen.token)
+
+    return now, Boto3CredentialProvider(session)
+
+
+def _xml(answer: Answer) -> ElementTree.Element:
+    return ElementTree.fromstring(answer.body)  # noqa: S314
+
+
+def _key_of(page: ElementTree.Element, item: ElementTree.Element) -> str:
+    return _decoded(page, "Key", item)
+
+
+def _decoded(page: ElementTree.Element, tag: str, item: ElementTree.Element | None = None) -> str:
+    """The text of `tag`; not every store encodes keys when it is asked to, and its page says whether it did."""
+    text = (page if item is None else item).findtext(f"{{*}}{tag}") or ""
+    return unquote_plus(text) if page.findtext("{*}EncodingType") == "url" else text
+
+
+def _modified(item: ElementTree.Element) -> datetime:
+    return to_utc(datetime.fromisoformat(item.findtext("{*}LastModified") or ""))
+
+
+def _between(text: str, begin: str, end: str) -> str:
+    return text.partition(begin)[2].partition(end)[0]
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,41 +1,54 @@
-"""The manifest of a point: every entry with its POSIX metadata, SHA-256 and object version, as sorted Parquet.
+"""The manifest of a point: a short header in JSON, and its entries in pages of sorted Parquet.
 
-Anyone can read it (pandas, DuckDB, Athena). The header, who was mirrored when and how much, is JSON in the
-file's own metadata. Rows are in `entry.order`, so that two manifests, or one and a scan, merge as streams.
+A page is a stretch of the tree in `entry.order`: every entry with POSIX metadata, SHA-256 and object version.
+Anyone can read it (pandas, DuckDB, Athena). Points share the pages that did not change, so a point of a million
+files of which a thousand changed costs a few pages; and the header has of each page a digest of what the file
+system said, so a page where nothing changed need not even be read.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import IO
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.clock import UtcDatetime
 from domain.errors import Damaged
-from systems.mirror.entry import Entry, Pinned
+from systems.mirror.entry import LOOK, Row, is_folder
+from systems.mirror.names import unescape
 
-_HEADER = b"riskhub-mirror"
-_ROWS = 65_536
-_SCHEMA = pa.schema(
-    [
-        ("path", pa.binary()),
-        ("mode", pa.uint32()),
-        ("uid", pa.uint32()),
-        ("gid", pa.uint32()),
-        ("size", pa.int64()),
-        ("mtime_ns", pa.int64()),
-        ("ctime_ns", pa.int64()),
-        ("inode", pa.uint64()),
-        ("links", pa.uint32()),  # above 1: names of one inode are one group of hard links
-        ("sha256", pa.string()),
-        ("version", pa.string()),
-    ]
-)
+PAGE_ROWS = 16_384
+
+_COLUMNS = ("mode", "uid", "gid", "links", "size", "mtime_ns", "ctime_ns", "inode")
+_TYPES = ("<u4", "<u4", "<u4", "<u4", "<i8", "<i8", "<i8", "<u8")  # as entry.LOOK packs them
+
+
+class Page(BaseModel):
+    """A page of a manifest, as its header tells of it.
+
+    Attributes:
+        key: of the object, below the manifests' folder.
+        first: path of its first entry, escaped.
+        bytes: of all its files, as restored.
+        sha256: of the object.
+        looks: digest of what the file system said of its entries (see `looks_digest`).
+        seen_ns: when that was last held against the file system, before the first look; ns since 1970.
+        written_ns: when the object was written; its lock counts from there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    key: str
+    first: str
+    entries: int
+    files: int
+    bytes: int
+    sha256: str
+    looks: str
+    seen_ns: int
+    written_ns: int
 
 
 class Point(BaseModel):
@@ -44,89 +57,128 @@ class Point(BaseModel):
     Attributes:
         sequence: 1, 2, 3, ...; the order of points, whatever clocks said.
         created_at: when the push had seen everything; never before the point before it.
-        scan_began_ns: when the look at the source began, ns since 1970 by this machine's clock.
         source_id: the file system's id, where the caller knows one.
-        bytes: of all files, as restored.
+        files: files and links; `bytes`: theirs together, as restored.
         skipped: entries that are not as they were on disk, or not here at all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    format: int = 1
+    format: int = 2
     sequence: int
     created_at: UtcDatetime
-    scan_began_ns: int
     source: str
     source_id: str | None
     entries: int
     files: int
     bytes: int
     skipped: int
+    pages: tuple[Page, ...]
 
     @property
     def id(self) -> str:
         return f"{self.sequence:010d}-{self.created_at:%Y%m%dT%H%M%SZ}"
 
 
-def write_manifest(point: Point, rows: Iterable[Pinned]) -> bytes:
-    """The Parquet file of `point`; `rows` sorted."""
-    schema = _SCHEMA.with_metadata({_HEADER: point.model_dump_json().encode()})
+def first_path(page: Page) -> bytes:
+    """The path of the page's first entry."""
+    return unescape(page.first)
+
+
+def read_point(body: bytes, name: str) -> Point:
+    """The header.
+
+    Raises:
+        Damaged: it is no header of ours.
+    """
+    try:
+        return Point.model_validate_json(body)
+    except ValidationError as error:
+        raise _damaged(name, f"is not readable ({error.error_count()} faults)") from None
+
+
+def describe(rows: Sequence[Row]) -> tuple[int, int]:
+    """Files and links among the rows, and their bytes."""
+    sizes = [LOOK.unpack(row.look)[4] for row in rows if not is_folder(row.look)]
+    return len(sizes), sum(sizes)
+
+
+class LooksDigest:
+    """SHA-256 over paths and looks. No path holds a NUL and every look has 48 bytes, so no two trees share one."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Go on with these (path, look)."""
+        self._digest.update(b"\0".join(chain.from_iterable(rows)) + b"\0")
+
+    def hex(self) -> str:
+        return self._digest.hexdigest()
+
+
+def looks_digest(rows: Iterable[Row]) -> str:
+    """`LooksDigest` of whole rows."""
+    digest = LooksDigest()
+    digest.add((row.path, row.look) for row in rows)
+    return digest.hex()
+
+
+def write_page(rows: Sequence[Row]) -> bytes:
+    """The Parquet file of `rows`, which are sorted."""
+    import numpy as np  # noqa: PLC0415 - with pyarrow 0.15 s, which a push of nothing does without
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    paths, looks, digests, versions = zip(*rows, strict=True)
+    kind = np.dtype(list(zip(_COLUMNS, _TYPES, strict=True)))
+    numbers = np.frombuffer(b"".join(looks), dtype=kind)
+    table = pa.table(
+        {
+            "path": pa.array(paths, pa.binary()),
+            **{name: np.ascontiguousarray(numbers[name]) for name in _COLUMNS},
+            "sha256": pa.array(digests, pa.binary()),
+            "version": pa.array(versions, pa.string()),
+        }
+    )
     body = io.BytesIO()
-    remaining = iter(rows)
-    with pq.ParquetWriter(body, schema, compression="zstd", write_page_checksum=True) as writer:
-        while batch := list(islice(remaining, _ROWS)):
-            entries, hashes, versions = zip(*batch, strict=True)
-            columns = [*zip(*entries, strict=True), hashes, versions]
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+    pq.write_table(table, body, compression="zstd", write_page_checksum=True)
     return body.getvalue()
 
 
-def read_point(file: IO[bytes], name: str) -> Point:
-    """The header of a manifest; only the end of the file is read.
+def read_page(body: bytes, page: Page) -> Iterator[Row]:
+    """The rows of a page.
 
     Raises:
-        Damaged: it is no manifest of ours, or not whole.
+        Damaged: these are not the bytes that were written, or no page of ours.
     """
-    try:
-        return _point(pq.read_schema(file), name)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(name, error) from None
+    if hashlib.sha256(body).hexdigest() != page.sha256:
+        raise _damaged(page.key, "has other bytes than were written")
+    return parse_page(body, page.key)
 
 
-def read_manifest(body: bytes, name: str) -> tuple[Point, Iterator[Pinned]]:
-    """Header and rows of a manifest, rows as a stream.
+def parse_page(body: bytes, name: str) -> Iterator[Row]:
+    """The rows of a page that no header tells of.
 
     Raises:
-        Damaged: as `read_point`, also while the rows are read.
+        Damaged: it is no page of ours.
     """
+    import numpy as np  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     try:
-        file = pq.ParquetFile(io.BytesIO(body), page_checksum_verification=True)
-        point = _point(file.schema_arrow, name)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(name, error) from None
-    return point, _rows(file, name)
+        table = pq.read_table(io.BytesIO(body))
+        numbers = np.empty(len(table), dtype=list(zip(_COLUMNS, _TYPES, strict=True)))
+        for column in _COLUMNS:
+            numbers[column] = table[column].to_numpy()
+        packed = numbers.tobytes()
+        columns = (table[column].to_pylist() for column in ("path", "sha256", "version"))
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise _damaged(name, f"is not readable ({type(error).__name__})") from None
+    paths, digests, versions = columns
+    looks = (packed[at : at + LOOK.size] for at in range(0, len(packed), LOOK.size))
+    return map(Row, paths, looks, digests, versions)
 
 
-def _rows(file: pq.ParquetFile, name: str) -> Iterator[Pinned]:
-    try:
-        for batch in file.iter_batches(_ROWS):
-            *columns, hashes, versions = (column.to_pylist() for column in batch.columns)
-            entries = map(Entry._make, zip(*columns, strict=True))
-            yield from map(Pinned._make, zip(entries, hashes, versions, strict=True))
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(name, error) from None
-
-
-def _point(schema: pa.Schema, name: str) -> Point:
-    try:
-        return Point.model_validate_json((schema.metadata or {})[_HEADER])
-    except (KeyError, ValidationError) as error:
-        raise _damaged(name, error) from None
-
-
-def _damaged(name: str, error: Exception) -> Damaged:
-    return Damaged(
-        f"manifest {name}",
-        f"it cannot be read ({type(error).__name__})",
-        "restore an earlier version of it, or another point",
-    )
+def _damaged(name: str, how: str) -> Damaged:
+    return Damaged(f"manifest {name}", f"it {how}", "restore an earlier version of it, or another point")

@@ -1,29 +1,30 @@
 """The points of a mirror: which there are, which one is meant, and how the next one is won.
 
-Each point is one manifest under a number. The number is won by a write that must not find an object, so of
-two pushes at once one wins and the other is refused. A push announces itself before its first write; where an
-announcement outlives its push, the bucket may show what no manifest knows, and the next push looks.
+Each point is one header under a number, and the pages it names. The number is won by a write that must not find
+an object, so of two pushes at once one wins and the other is refused. A push announces itself before its first
+write; where an announcement outlives its push, the bucket may show what no point knows, and the next push looks.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import NamedTuple
 
 from domain.clock import to_utc
 from domain.errors import Refused
+from systems.answers import Taken
 from systems.mirror.bucket import AT_ONCE, Bucket
-from systems.mirror.entry import Pinned
+from systems.mirror.entry import Row, lies_in, order
 from systems.mirror.location import MirrorLocation
-from systems.mirror.manifest import Point, read_manifest, read_point
-from systems.mirror.parallel import run_all
-from systems.objects import Taken
+from systems.mirror.manifest import Page, Point, first_path, read_page, read_point
+from systems.mirror.parallel import in_order, run_all
 
-_MANIFEST = re.compile(r"(\d{10})\.parquet")
+_POINT = re.compile(r"points/(\d{10})\.json")
 _ANNOUNCED = re.compile(r"unfinished/(\d{10})-[0-9a-f]+")
 _POINT_ID = re.compile(r"(\d{10})(-\d{8}T\d{6}Z)?")
 
@@ -49,15 +50,15 @@ class Shelf:
 
 
 def look_at_shelf(bucket: Bucket) -> Shelf:
-    """List the manifests. Foreign objects among them are passed over."""
+    """List points and announcements. Foreign objects among them are passed over."""
     folder = bucket.location.manifests
     sequences: list[int] = []
     unfinished: list[Announcement] = []
-    for shown in bucket.list_current(folder):
-        name = shown.key.removeprefix(folder)
-        if found := _MANIFEST.fullmatch(name):
+    for shown in bucket.list_current(f"{folder}points/"):
+        if found := _POINT.fullmatch(shown.key.removeprefix(folder)):
             sequences.append(int(found[1]))
-        elif found := _ANNOUNCED.fullmatch(name):
+    for shown in bucket.list_current(f"{folder}unfinished/"):
+        if found := _ANNOUNCED.fullmatch(shown.key.removeprefix(folder)):
             unfinished.append(Announcement(shown.key, int(found[1]), shown.modified))
     return Shelf(tuple(sequences), tuple(unfinished))
 
@@ -69,20 +70,56 @@ def announce(bucket: Bucket, sequence: int) -> str:
     return key
 
 
-def load_point(bucket: Bucket, sequence: int) -> tuple[Point, Iterator[Pinned]]:
-    """A point and its rows."""
+def pages_of(bucket: Bucket, push: Announcement) -> list[str]:
+    """Keys of the pages that an unfinished push had written."""
+    name = push.key.rpartition("/")[2]
+    folder = f"{bucket.location.manifests}pages/"
+    found = bucket.list_current(folder, after=f"{folder}{name}-")
+    return [each.key for each in takewhile(lambda each: each.key.startswith(f"{folder}{name}-"), found)]
+
+
+def load_point(bucket: Bucket, sequence: int) -> Point:
+    """The header of a point.
+
+    Raises:
+        Damaged: it is not readable.
+    """
     key = _key(bucket, sequence)
-    return read_manifest(bucket.get(key), key)
+    return read_point(bucket.get(key), key)
 
 
-def win_point(bucket: Bucket, point: Point, manifest: bytes) -> None:
-    """Write the manifest: from here on the point exists.
+def rows_of(bucket: Bucket, pages: Iterable[Page]) -> Iterator[Row]:
+    """The rows of these pages, a few pages fetched ahead.
+
+    Raises:
+        Damaged: a page is not what was written, while iterating.
+    """
+    fetched = in_order(lambda page: bucket.get(bucket.location.manifests + page.key), pages, 4, ahead=1)
+    for page, body in fetched:
+        assert body is not None  # noqa: S101 - every page is fetched
+        yield from read_page(body, page)
+
+
+def pages_about(point: Point, path: bytes) -> list[Page]:
+    """The pages that hold `path`, the folders it lies in, or anything below it."""
+    parts = path.split(b"/")
+    wanted = [order(b"/".join(parts[:depth])) for depth in range(len(parts) + 1)]
+    firsts = [order(first_path(page)) for page in point.pages]
+    return [
+        page
+        for page, first, end in zip(point.pages, firsts, [*firsts[1:], None], strict=True)
+        if lies_in(first_path(page), path) or any(first <= each and (end is None or each < end) for each in wanted)
+    ]
+
+
+def win_point(bucket: Bucket, point: Point) -> None:
+    """Write the header: from here on the point exists.
 
     Raises:
         Refused: another push won this number meanwhile.
     """
     try:
-        bucket.put_new(_key(bucket, point.sequence), manifest)
+        bucket.put_new(_key(bucket, point.sequence), point.model_dump_json().encode())
     except Taken:
         raise Refused(
             f"mirror {bucket.location.url}",
@@ -113,12 +150,12 @@ def find_point(bucket: Bucket, *, at: datetime | None, point: str | None) -> int
     low, high = 0, len(shelf.sequences)  # created_at never falls, so halving finds the last one not after
     while low < high:
         middle = (low + high) // 2
-        if _header(bucket, shelf.sequences[middle]).created_at <= moment:
+        if load_point(bucket, shelf.sequences[middle]).created_at <= moment:
             low = middle + 1
         else:
             high = middle
     if low == 0:
-        first = _header(bucket, shelf.sequences[0]).created_at
+        first = load_point(bucket, shelf.sequences[0]).created_at
         raise Refused(thing, f"its first point is of {first.isoformat()}, after {at.isoformat()}", "give a later time")
     return shelf.sequences[low - 1]
 
@@ -131,13 +168,13 @@ def history(location: MirrorLocation) -> tuple[Point, ...]:
     """
     bucket = Bucket(location)
     sequences = look_at_shelf(bucket).sequences
-    return tuple(run_all(lambda sequence: _header(bucket, sequence), sequences, AT_ONCE))
+    return tuple(run_all(lambda sequence: load_point(bucket, sequence), sequences, AT_ONCE))
 
 
 def _named(bucket: Bucket, shelf: Shelf, point: str) -> int:
     found = _POINT_ID.fullmatch(point)
     sequence = int(found[1]) if found else 0
-    if sequence not in shelf.sequences or (found and found[2] and _header(bucket, sequence).id != point):
+    if sequence not in shelf.sequences or (found and found[2] and load_point(bucket, sequence).id != point):
         raise Refused(
             f"mirror {bucket.location.url}",
             f"it has no point {point!r}",
@@ -146,10 +183,5 @@ def _named(bucket: Bucket, shelf: Shelf, point: str) -> int:
     return sequence
 
 
-def _header(bucket: Bucket, sequence: int) -> Point:
-    key = _key(bucket, sequence)
-    return read_point(bucket.open(key), key)
-
-
 def _key(bucket: Bucket, sequence: int) -> str:
-    return f"{bucket.location.manifests}{sequence:010d}.parquet"
+    return f"{bucket.location.manifests}points/{sequence:010d}.json"

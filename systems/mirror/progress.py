@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Progress:
-    """So many of so many entries, and bytes moved so far."""
+    """So many of so many entries; bytes moved so far, and of how many in all; for how many seconds."""
 
     doing: str
     done: int
     total: int
     bytes: int
+    total_bytes: int
+    seconds: float
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate so far, by whichever of entries and bytes is further behind; None before there is a rate."""
+        shares = [done / total for done, total in ((self.done, self.total), (self.bytes, self.total_bytes)) if total]
+        share = min(shares, default=1.0)
+        return self.seconds * (1 - share) / share if share else None
 
 
 Listener = Callable[[Progress], None]
@@ -23,9 +33,11 @@ Listener = Callable[[Progress], None]
 class Meter:
     """Counts across threads and tells the listener."""
 
-    def __init__(self, doing: str, total: int, listener: Listener | None) -> None:
+    def __init__(self, doing: str, total: int, total_bytes: int, listener: Listener | None) -> None:
         self._doing = doing
         self._total = total
+        self._total_bytes = total_bytes
+        self._began = time.monotonic()
         self._listener = listener
         self._lock = threading.Lock()
         self._done = 0
@@ -37,4 +49,6 @@ class Meter:
             self._done += 1
             self._bytes += size
             if self._listener:
-                self._listener(Progress(self._doing, self._done, self._total, self._bytes))
+                seconds = time.monotonic() - self._began
+                made = Progress(self._doing, self._done, self._total, self._bytes, self._total_bytes, seconds)
+                self._listener(made)

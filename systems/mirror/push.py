@@ -1,7 +1,7 @@
 """Push: a folder into the bucket, and a new point once everything of it is there.
 
-The order makes a kill harmless at any byte: announce, send, delete, then the manifest, which is the point.
-Every write makes a version and every delete a marker, so what an earlier manifest pins stays readable.
+The order makes a kill harmless at any byte: announce, send, delete, then the header, which is the point.
+Every write makes a version and every delete a marker, so what an earlier point pins stays readable.
 """
 
 from __future__ import annotations
@@ -9,21 +9,34 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from domain.clock import utc_now
 from systems.mirror.bucket import AT_ONCE, Bucket
-from systems.mirror.changes import Changes, ToSend, compare, require_plausible, require_same_source
-from systems.mirror.entry import Miss, Pinned, Skip, order
+from systems.mirror.changes import (
+    Draft,
+    Reader,
+    Tally,
+    compare,
+    require_plausible,
+    require_same_source,
+    unchanged,
+)
+from systems.mirror.entry import LOOK, Entry, Miss, Pinned, Row, Skip, doubted, is_folder, pinned
+from systems.mirror.healing import Healing
 from systems.mirror.location import MirrorLocation
-from systems.mirror.manifest import Point, write_manifest
+from systems.mirror.manifest import Page, Point, first_path
 from systems.mirror.names import key_of
-from systems.mirror.parallel import run_all
-from systems.mirror.points import Shelf, announce, load_point, look_at_shelf, win_point
+from systems.mirror.page_writer import PageWriter
+from systems.mirror.parallel import in_order
+from systems.mirror.points import announce, load_point, look_at_shelf, pages_of, rows_of, win_point
 from systems.mirror.progress import Listener, Meter
+from systems.mirror.spool import Spool
 from systems.mirror.transfer import ChangedKind, Torn, send
-from systems.mirror.tree import open_root, scan
+from systems.mirror.tree import open_root
+from systems.mirror.walk import walk
 
 
 @dataclass(frozen=True)
@@ -71,47 +84,80 @@ def push(
         bucket = Bucket(location)
         bucket.require_versioned()
         shelf = look_at_shelf(bucket)
-        last, old = load_point(bucket, shelf.last) if shelf.sequences else (None, iter(()))
+        last = load_point(bucket, shelf.last) if shelf.sequences else None
         require_same_source(last, source_id, str(source))
+        healing = Healing(bucket, shelf) if shelf.unfinished else None
         began = time.time_ns()
-        skipped: list[Skip] = []
-        changes = compare(last, old, scan(root, skipped), skipped)
-        require_plausible(changes, last, max_delete_share, str(source))
+        survey = _survey(bucket, root, last, healing, began)
+        require_plausible(survey.tally, last, max_delete_share, str(source))
         announcement = announce(bucket, shelf.last + 1)
-        unknown = _heal(bucket, changes, shelf) if shelf.unfinished else set()
-        sent = _send_all(bucket, root, changes, workers, Meter("push", len(changes.to_send), progress))
+        pages = PageWriter(bucket, announcement.rpartition("/")[2], began)
+        meter = Meter("push", survey.tally.to_send, survey.tally.bytes_to_send, progress)
+        sent = _send_all(bucket, root, survey, pages, workers=workers, meter=meter, anew=healing is not None)
     finally:
         os.close(root)
-    rows = sorted([*changes.kept, *sent.pins], key=lambda pin: order(pin.entry.path))
-    held = {_key(bucket, pin) for pin in rows}
-    gone = {_key(bucket, pin) for pin in [*changes.deleted, *sent.replaced]} | unknown
-    bucket.delete(sorted(gone - held))
-    misses = [*(skip.miss for skip in skipped), *sent.misses]
-    content = [pin.entry for pin in rows if not pin.entry.is_folder]
+    bucket.delete(chain(sent.gone, healing.unknown() if healing else ()))
+    misses = [*(skip.miss for skip in survey.skipped), *sent.misses]
+    written = pages.close()
     now = utc_now()
     point = Point(
         sequence=shelf.last + 1,
         created_at=max(now, last.created_at) if last else now,  # a clock set back must not reorder points
-        scan_began_ns=began,
         source=str(source.resolve()),
         source_id=source_id or (last.source_id if last else None),
-        entries=len(rows),
-        files=len(content),
-        bytes=sum(entry.size for entry in content),
+        entries=sum(page.entries for page in written),
+        files=sum(page.files for page in written),
+        bytes=sum(page.bytes for page in written),
         skipped=len(misses),
+        pages=written,
     )
-    win_point(bucket, point, write_manifest(point, rows))
+    win_point(bucket, point)
     # One with our own number may be a push that still runs, and whose writes nobody has looked at.
-    bucket.delete([announcement, *(each.key for each in shelf.unfinished if each.sequence < point.sequence)])
+    ended = [each for each in shelf.unfinished if each.sequence < point.sequence]
+    bucket.delete(chain([announcement], (each.key for each in ended), *(pages_of(bucket, each) for each in ended)))
     return PushResult(
         state="partial" if misses else "complete",
         point=point.id,
         files=point.files,
         uploaded=sent.uploaded,
         bytes=point.bytes,
-        deleted=len(changes.deleted) + sent.vanished,
+        deleted=survey.tally.gone + sent.vanished,
         skipped=tuple(misses),
     )
+
+
+class _Survey(NamedTuple):
+    """What is to be done: pages that stay as they are and drafts of new ones, in order."""
+
+    items: Spool[Page | Draft]
+    skipped: list[Skip]
+    tally: Tally
+
+
+def _survey(bucket: Bucket, root: int, last: Point | None, healing: Healing | None, began: int) -> _Survey:
+    """Look at every entry once and hold it against the last point. Nothing is changed."""
+    survey = _Survey(Spool(), [], Tally())
+    skipped, tally = survey.skipped, survey.tally
+    reader = Reader(walk(root, skipped))
+    pages: tuple[Page | None, ...] = last.pages if last and last.pages else (None,)
+    ends = [*(first_path(page) for page in pages[1:] if page), None]
+    for page, end in zip(pages, ends, strict=True):
+        batches = reader.until(end)
+        if page and not healing and bucket.lock_holds(page.written_ns):
+            taken = unchanged(page, batches, tally)
+            if taken is None:
+                survey.items.add(page.model_copy(update={"seen_ns": began}))
+                continue
+            batches = chain(taken, batches)
+        rows = rows_of(bucket, [page]) if page else iter(())
+        seen = chain.from_iterable(batch.rows for batch in batches)
+        for draft in compare(rows, seen, skipped, page.seen_ns if page else 0, tally):
+            healed = healing.heal(draft) if healing else draft
+            if healed.to_send:
+                tally.to_send += 1
+                tally.bytes_to_send += LOOK.unpack(healed.look)[4]
+            survey.items.add(healed)
+    return survey
 
 
 class _Outcome(NamedTuple):
@@ -124,44 +170,61 @@ class _Outcome(NamedTuple):
 
 
 class _Sent:
-    """What became of all entries to send."""
+    """What became of all entries to send. `gone` are the keys that no longer stand for anything."""
 
     def __init__(self) -> None:
-        self.pins: list[Pinned] = []
+        self.gone: Spool[str] = Spool()
         self.misses: list[Miss] = []
-        self.replaced: list[Pinned] = []
         self.uploaded = 0
         self.vanished = 0
 
-    def add(self, item: ToSend, outcome: _Outcome) -> None:
-        pin = outcome.pin
-        if outcome.problem:
-            kept = "; the point keeps the version before" if item.old else ""
-            self.misses.append(Skip(item.entry.path, outcome.problem + kept, unreadable=True).miss)
-            pin = item.old
-        elif item.old:
-            self.replaced.append(item.old)  # its key differs when a folder and a file changed places
-        if pin:
-            self.pins.append(pin)
-        self.uploaded += outcome.uploaded
-        self.vanished += outcome.vanished and item.old is not None
 
-
-def _send_all(bucket: Bucket, root: int, changes: Changes, workers: int, meter: Meter) -> _Sent:
-    def one(item: ToSend) -> _Outcome:
-        outcome = _send(bucket, root, item)
+def _send_all(
+    bucket: Bucket, root: int, survey: _Survey, pages: PageWriter, *, workers: int, meter: Meter, anew: bool
+) -> _Sent:
+    def one(draft: Page | Draft) -> _Outcome:
+        assert isinstance(draft, Draft)  # noqa: S101 - pages need no work
+        outcome = _send(bucket, root, draft, anew=anew)
         meter.count(outcome.pin.entry.size if outcome.pin and outcome.uploaded else 0)
         return outcome
 
+    def needed(item: Page | Draft) -> bool:
+        return isinstance(item, Draft) and item.to_send
+
     sent = _Sent()
-    for item, outcome in zip(changes.to_send, run_all(one, changes.to_send, workers), strict=True):
-        sent.add(item, outcome)
+    for item, outcome in in_order(one, survey.items, workers, needed=needed):
+        if isinstance(item, Page):
+            pages.keep(item)
+            continue
+        row = _row(item, outcome, sent)
+        if row is not None:
+            pages.add(row)
+        if item.old is not None and (row is None or is_folder(row.look) != is_folder(item.old.look)):
+            sent.gone.add(key_of(bucket.location.prefix, item.path, item.old.entry.mode))
     return sent
 
 
-def _send(bucket: Bucket, root: int, item: ToSend) -> _Outcome:
+def _row(draft: Draft, outcome: _Outcome | None, sent: _Sent) -> Row | None:
+    """The draft's row in the new point; None when the path is gone."""
+    old = draft.old
+    if outcome is None:
+        if not draft.look:
+            return None
+        assert old is not None  # noqa: S101 - what is not sent was there
+        return old
+    sent.uploaded += outcome.uploaded
+    sent.vanished += outcome.vanished and old is not None
+    if outcome.problem:
+        kept = "; the point keeps the version before" if old else ""
+        sent.misses.append(Skip(draft.path, outcome.problem + kept, unreadable=True).miss)
+        return doubted(old) if old else None
+    return outcome.pin.row if outcome.pin else None
+
+
+def _send(bucket: Bucket, root: int, draft: Draft, *, anew: bool) -> _Outcome:
+    old = pinned(draft.old) if draft.old else None
     try:
-        pin = send(bucket, root, item.entry, item.old, anew=item.anew)
+        pin = send(bucket, root, Entry(draft.path, *LOOK.unpack(draft.look)), old, anew=anew)
     except Torn:
         return _Outcome(None, "it changed whenever it was read")
     except ChangedKind:
@@ -170,29 +233,5 @@ def _send(bucket: Bucket, root: int, item: ToSend) -> _Outcome:
         return _Outcome(None, vanished=True)
     except OSError as error:
         return _Outcome(None, f"cannot be read: {error.strerror}")
-    sent = not pin.entry.is_folder and (item.old is None or pin.version != item.old.version)
+    sent = not pin.entry.is_folder and (old is None or pin.version != old.version)
     return _Outcome(pin, uploaded=sent)
-
-
-def _heal(bucket: Bucket, changes: Changes, shelf: Shelf) -> set[str]:
-    """After a push that did not finish: send again what the bucket shows in another version; the keys to delete.
-
-    Without this a file that was sent, not recorded and then deleted on disk would be shown for ever. Only
-    what is younger than that push can come from it: older objects that nobody knows stay.
-    """
-    began = min(each.began for each in shelf.unfinished)
-    shown = {each.key: each for each in bucket.list_current_versions(f"{bucket.location.prefix}/")}
-    right: list[Pinned] = []
-    stale: list[Pinned] = []
-    for pin in changes.kept:
-        current = shown.pop(_key(bucket, pin), None)
-        shows = pin.entry.is_folder or (current is not None and current.version == pin.version)
-        (right if shows else stale).append(pin)
-    changes.kept = right
-    changes.to_send = [item._replace(anew=True) for item in changes.to_send]
-    changes.to_send += [ToSend(pin.entry, pin, anew=True) for pin in stale]
-    return {key for key, current in shown.items() if current.modified >= began}
-
-
-def _key(bucket: Bucket, pin: Pinned) -> str:
-    return key_of(bucket.location.prefix, pin.entry.path, pin.entry.mode)

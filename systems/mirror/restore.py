@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 
 from domain.clock import utc_now
 from domain.errors import Damaged, Failed, Refused
+from systems.answers import Absent
 from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.entry import Miss, Pinned
 from systems.mirror.names import escape, key_of
@@ -27,7 +28,6 @@ from systems.mirror.progress import Listener, Meter
 from systems.mirror.restore_plan import RestorePlan
 from systems.mirror.swap import Swapper, set_metadata
 from systems.mirror.tree import WORK_PREFIX, open_root, parent_of
-from systems.objects import Absent
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _fill(
             with _no_room(plan, item), parent_of(stage, item.place) as (folder, name):
                 os.mkdir(name, 0o700, dir_fd=folder)
     content = [item for item in staged if not item.pin.entry.is_folder]
-    meter = Meter("restore", len(content), progress)
+    meter = Meter("restore", len(content), sum(item.pin.entry.size for item in content), progress)
     lost: Reasons = {}
     flaws: Reasons = {}
 

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,14 +20,15 @@ from domain.errors import Refused
 from domain.plan import Action, Plan
 from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.changes import merge
-from systems.mirror.entry import Entry, Pinned, Skip
+from systems.mirror.entry import LOOK, Entry, Pinned, Skip, pinned
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Point
 from systems.mirror.names import escape
 from systems.mirror.parallel import run_all
-from systems.mirror.points import find_point, load_point
+from systems.mirror.points import find_point, load_point, pages_about, rows_of
 from systems.mirror.progress import Listener, Meter
-from systems.mirror.tree import look, open_file, open_root, parent_of, scan
+from systems.mirror.tree import look, open_file, open_root, parent_of
+from systems.mirror.walk import walk
 
 _PIECE = 1024 * 1024
 
@@ -66,9 +68,9 @@ def plan_restore(
     """
     wanted = _relative(path)
     bucket = Bucket(location)
-    chosen, rows = load_point(bucket, find_point(bucket, at=at, point=point))
+    chosen = load_point(bucket, find_point(bucket, at=at, point=point))
     target = _checked(destination, chosen)
-    pins, ancestors = _scope(rows, wanted, chosen)
+    pins, ancestors = _scope(map(pinned, rows_of(bucket, pages_about(chosen, wanted))), wanted, chosen)
     actions: list[Action[Pinned]] = []
     left_alone: list[Action[Pinned]] = []
     skipped: list[Skip] = []
@@ -81,8 +83,10 @@ def plan_restore(
                 entry = look(root, pin.entry.path)
                 if entry is None or not entry.is_folder:
                     actions.append(_instead(pin, entry, None))
-            pairs = [_Pair(*pair) for pair in merge(pins, scan(root, skipped, wanted))]
-            digests = _hash(root, pairs, Meter("compare", len(pairs), progress))
+            seen = chain.from_iterable(batch.rows for batch in walk(root, skipped, wanted))
+            entries = (Entry(path, *LOOK.unpack(look)) for path, look in seen)
+            pairs = [_Pair(*pair) for pair in merge(pins, entries, path_of=_path_of)]
+            digests = _hash(root, pairs, progress)
         finally:
             os.close(root)
         in_the_way = {skip.path: skip for skip in skipped}
@@ -108,6 +112,10 @@ def plan_restore(
         destination=target,
         point=chosen,
     )
+
+
+def _path_of(either: Pinned | Entry) -> bytes:
+    return either.entry.path if isinstance(either, Pinned) else either.path
 
 
 def _relative(path: bytes | str | None) -> bytes:
@@ -194,7 +202,7 @@ def _differences(entry: Entry, wanted: Entry) -> str:
     return ", ".join(told)
 
 
-def _hash(root: int, pairs: list[_Pair], meter: Meter) -> dict[bytes, str]:
+def _hash(root: int, pairs: list[_Pair], progress: Listener | None) -> dict[bytes, str]:
     """SHA-256 of what could be as in the point: files of the same size, and links."""
 
     def one(entry: Entry) -> str | None:
@@ -206,6 +214,7 @@ def _hash(root: int, pairs: list[_Pair], meter: Meter) -> dict[bytes, str]:
         return digest
 
     alike = [pair.entry for pair in pairs if pair.pin and pair.entry and _could_be_same(pair.entry, pair.pin.entry)]
+    meter = Meter("compare", len(alike), sum(entry.size for entry in alike), progress)
     digests = run_all(one, alike, AT_ONCE)
     return {entry.path: digest for entry, digest in zip(alike, digests, strict=True) if digest}
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Literal
 
 from domain.errors import Refused
+from systems.answers import Absent
 from systems.mirror.bucket import AT_ONCE, Bucket
-from systems.mirror.entry import Miss, Pinned
+from systems.mirror.entry import Miss, Pinned, is_folder, pinned
 from systems.mirror.location import MirrorLocation
 from systems.mirror.names import escape, key_of
 from systems.mirror.parallel import run_all
-from systems.mirror.points import find_point, load_point, look_at_shelf
+from systems.mirror.points import find_point, load_point, look_at_shelf, rows_of
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.restore_plan import plan_restore
-from systems.objects import Absent
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def verify(
         raise Refused(f"source {source}", "it is no folder", "check the path and the mount")
     bucket = Bucket(location)
     sequence = find_point(bucket, at=None, point=None)
-    point, rows = load_point(bucket, sequence)
-    pins = [pin for pin in rows if not pin.entry.is_folder]
-    meter = Meter("verify", len(pins), progress)
+    point = load_point(bucket, sequence)
+    pins = [pinned(row) for row in rows_of(bucket, point.pages) if not is_folder(row.look)]
+    meter = Meter("verify", len(pins), point.bytes, progress)
 
     def one(pin: Pinned) -> str:
         problem = _read_back(bucket, pin)
@@ -98,7 +98,7 @@ def _plain_copies(bucket: Bucket, sequence: int, pins: list[Pinned]) -> list[Mis
 
     Says nothing when a push ran meanwhile or did not finish: then the newest may rightly be newer.
     """
-    shown = {each.key: each.version for each in bucket.list_current_versions(f"{bucket.location.prefix}/")}
+    shown = {each.key: each.version for each, shows in bucket.list_versions(f"{bucket.location.prefix}/") if shows}
     shelf = look_at_shelf(bucket)
     if shelf.last != sequence or shelf.unfinished:
         return []

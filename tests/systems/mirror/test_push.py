@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,7 @@ from devstack.process import free_ports
 from domain.errors import Refused, RiskhubError, Unreachable
 from environments.settings import ObjectStoreSettings
 from systems.mirror import MirrorLocation, Progress, PushResult, apply_restore, history, plan_restore, push, verify
-from systems.mirror.manifest import read_manifest, write_manifest
-from tests.systems.mirror.trees import age, as_ordinary_user, elsewhere, make_bucket, s3, tree
+from tests.systems.mirror.trees import age, as_ordinary_user, elsewhere, make_bucket, rewrite, s3, tree
 
 WRITE = """
 import os, sys
@@ -237,11 +236,7 @@ def test_an_unknown_object_older_than_a_broken_push_is_left_alone(location: Mirr
 
 def test_a_clock_that_was_set_back_does_not_reorder_points(location: MirrorLocation, homes: Path) -> None:
     push(homes, location)
-    client, bucket = s3(location.store), location.store.bucket
-    key = f"{location.manifests}0000000001.parquet"
-    point, pins = read_manifest(client.get_object(Bucket=bucket, Key=key)["Body"].read(), key)
-    ahead = point.model_copy(update={"created_at": point.created_at + timedelta(hours=1)})
-    client.put_object(Bucket=bucket, Key=key, Body=write_manifest(ahead, pins))
+    rewrite(location, lambda row: row, created_at=datetime.now(UTC) + timedelta(hours=1))
 
     push(homes, location)
 

@@ -65,7 +65,7 @@ def test_a_disk_that_differs_is_told(location: MirrorLocation, homes: Path) -> N
 
 def test_a_manifest_that_is_not_whole_is_damaged(location: MirrorLocation, homes: Path) -> None:
     push(homes, location)
-    key = f"{location.manifests}0000000001.parquet"
+    key = f"{location.manifests}points/0000000001.json"
     body = s3(location.store).get_object(Bucket=location.store.bucket, Key=key)["Body"].read()
     s3(location.store).put_object(Bucket=location.store.bucket, Key=key, Body=body[: len(body) // 2])
     with pytest.raises(Damaged, match="manifest"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,10 @@ from botocore.exceptions import ClientError
 
 from environments.settings import ObjectStoreSettings
 from systems.mirror import MirrorLocation
-from systems.mirror.manifest import read_manifest, write_manifest
+from systems.mirror.bucket import Bucket
+from systems.mirror.entry import Row
+from systems.mirror.manifest import Point, looks_digest, write_page
+from systems.mirror.points import load_point, rows_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -82,10 +86,21 @@ def swap_stored_bytes(location: MirrorLocation, path: bytes, body: bytes) -> Non
     """Let the only point find `body` where it expects the content of `path`."""
     client, bucket = s3(location.store), location.store.bucket
     version = client.put_object(Bucket=bucket, Key=f"{location.prefix}/{path.decode()}", Body=body)["VersionId"]
-    key = f"{location.manifests}0000000001.parquet"
-    point, pins = read_manifest(client.get_object(Bucket=bucket, Key=key)["Body"].read(), key)
-    changed = [pin._replace(version=version) if pin.entry.path == path else pin for pin in pins]
-    client.put_object(Bucket=bucket, Key=key, Body=write_manifest(point, changed))
+    rewrite(location, lambda row: row._replace(version=version) if row.path == path else row)
+
+
+def rewrite(location: MirrorLocation, change: Callable[[Row], Row], **header: object) -> Point:
+    """The only point, of one page, with its rows and header changed behind the mirror's back."""
+    client, bucket = s3(location.store), location.store.bucket
+    point = load_point(Bucket(location), 1)
+    rows = [change(row) for row in rows_of(Bucket(location), point.pages)]
+    body = write_page(rows)
+    client.put_object(Bucket=bucket, Key=location.manifests + point.pages[0].key, Body=body)
+    digests = {"sha256": hashlib.sha256(body).hexdigest(), "looks": looks_digest(rows)}
+    changed = point.model_copy(update={"pages": (point.pages[0].model_copy(update=digests),), **header})
+    key = f"{location.manifests}points/0000000001.json"
+    client.put_object(Bucket=bucket, Key=key, Body=changed.model_dump_json().encode())
+    return changed
 
 
 @contextmanager
