@@ -50,7 +50,7 @@ class Bucket:
         self.location = location
         self.at = where(location.store)
         self._name = location.store.bucket
-        self._wire, self._objects = _clients(location.store)
+        self.wire, self._objects = _clients(location.store)
 
     def require_versioned(self) -> None:
         """Refuse a bucket that keeps no versions: there a write destroys what an earlier point needs.
@@ -214,7 +214,7 @@ class Bucket:
         body: bytes = b"",
     ) -> Answer:
         try:
-            answer = self._wire.ask(method, key, query, headers, body)
+            answer = self.wire.ask(method, key, query, headers, body)
         except NoAnswer as error:
             raise self._unreachable(key, str(error)) from None
         if answer.status >= 300:

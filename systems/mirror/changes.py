@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 from domain.errors import Refused
-from systems.mirror.entry import LOOK, Row, Skip, doubted, is_folder, order
+from systems.mirror.entry import Row, Skip, ctime_of, doubted, is_folder, order
 from systems.mirror.manifest import LooksDigest, Page, Point
 from systems.mirror.walk import Batch
 
@@ -122,7 +123,7 @@ def compare(
     """The drafts of a stretch of the tree. Nothing at or below an unreadable path counts as gone."""
     trusted_before = seen_ns - _GRAIN_NS
     unreadable = _Unreadable(skipped)
-    for row, seen in merge(old, new, path_of=lambda either: either[0]):
+    for row, seen in merge(old, new, path_of=itemgetter(0)):
         if row is not None:
             tally.before += 1
         if seen is None:
@@ -134,7 +135,7 @@ def compare(
             continue
         path, look = seen
         tally.seen += 1
-        same = row is not None and row.look == look and (is_folder(look) or LOOK.unpack(look)[6] < trusted_before)
+        same = row is not None and row.look == look and (is_folder(look) or ctime_of(look) < trusted_before)
         yield Draft(path, look, row, to_send=not same)
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from systems.mirror.names import escape
 
 LOOK = struct.Struct("<4I3qQ")  # mode, uid, gid, links; size, mtime_ns, ctime_ns; inode
+_CTIME = struct.Struct("<32x q 8x")
 
 
 class Entry(NamedTuple):
@@ -137,6 +138,12 @@ def doubted(row: Row) -> Row:
 def is_folder(look: bytes) -> bool:
     """Does the look show a folder? Its first four bytes are the mode, little-endian; 0o4 in the top four bits."""
     return look[1] >> 4 == stat.S_IFDIR >> 12
+
+
+def ctime_of(look: bytes) -> int:
+    """ns since 1970; 0 for a folder."""
+    found: int = _CTIME.unpack(look)[0]
+    return found
 
 
 def order(path: bytes) -> bytes:

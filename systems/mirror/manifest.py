@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.clock import UtcDatetime
 from domain.errors import Damaged
-from systems.mirror.entry import LOOK, Row, is_folder
+from systems.mirror.entry import LOOK, Row
 from systems.mirror.names import unescape
 
 PAGE_ROWS = 16_384
@@ -96,12 +97,6 @@ def read_point(body: bytes, name: str) -> Point:
         raise _damaged(name, f"is not readable ({error.error_count()} faults)") from None
 
 
-def describe(rows: Sequence[Row]) -> tuple[int, int]:
-    """Files and links among the rows, and their bytes."""
-    sizes = [LOOK.unpack(row.look)[4] for row in rows if not is_folder(row.look)]
-    return len(sizes), sum(sizes)
-
-
 class LooksDigest:
     """SHA-256 over paths and looks. No path holds a NUL and every look has 48 bytes, so no two trees share one."""
 
@@ -123,8 +118,8 @@ def looks_digest(rows: Iterable[Row]) -> str:
     return digest.hex()
 
 
-def write_page(rows: Sequence[Row]) -> bytes:
-    """The Parquet file of `rows`, which are sorted."""
+def write_page(rows: Sequence[Row]) -> tuple[bytes, int, int]:
+    """The Parquet file of `rows`, which are sorted; how many files and links are among them, and of how many bytes."""
     import numpy as np  # noqa: PLC0415 - with pyarrow 0.15 s, which a push of nothing does without
     import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415
     import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -142,7 +137,8 @@ def write_page(rows: Sequence[Row]) -> bytes:
     )
     body = io.BytesIO()
     pq.write_table(table, body, compression="zstd", write_page_checksum=True)
-    return body.getvalue()
+    content = numbers["mode"] & 0o170000 != stat.S_IFDIR
+    return body.getvalue(), int(content.sum()), int(numbers["size"].sum())
 
 
 def read_page(body: bytes, page: Page) -> Iterator[Row]:

@@ -7,7 +7,7 @@ import time
 
 from systems.mirror.bucket import Bucket
 from systems.mirror.entry import Row
-from systems.mirror.manifest import PAGE_ROWS, Page, describe, looks_digest, write_page
+from systems.mirror.manifest import PAGE_ROWS, Page, looks_digest, write_page
 from systems.mirror.names import escape
 from systems.mirror.points import rows_of
 
@@ -54,8 +54,7 @@ class PageWriter:
     def _write(self, count: int) -> None:
         rows = self._rows[:count]
         del self._rows[:count]
-        body = write_page(rows)
-        files, size = describe(rows)
+        body, files, size = write_page(rows)
         page = Page(
             key=f"pages/{self._name}-{self._written:06d}.parquet",
             first=escape(rows[0].path),

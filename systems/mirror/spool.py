@@ -9,20 +9,19 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-_TOGETHER = 1000
-_IN_MEMORY = 32 * 1024 * 1024  # bytes
+_IN_MEMORY = 50_000  # items
 
 
 class Spool(Generic[Item]):
     """Items in the order they were added. The file has no name, so nobody else can reach what is unpickled."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - lives as long as this
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
         self._recent: list[Item] = []
 
     def add(self, item: Item) -> None:
         self._recent.append(item)
-        if len(self._recent) == _TOGETHER:
+        if len(self._recent) == _IN_MEMORY:
             pickle.dump(self._recent, self._file, pickle.HIGHEST_PROTOCOL)
             self._recent = []
 
