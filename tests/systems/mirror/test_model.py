@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -44,10 +45,8 @@ class Mirrored(RuleBasedStateMachine):
 
     def tried(self, act: Callable[..., Any], *args: Any) -> None:
         """What the file system refuses (a file where a folder is, ...) changes nothing."""
-        try:
+        with contextlib.suppress(OSError):
             act(*args)
-        except OSError:
-            pass
 
     @rule(place=PLACES, content=CONTENTS)
     def write(self, place: bytes, content: bytes) -> None:
@@ -62,9 +61,9 @@ class Mirrored(RuleBasedStateMachine):
     def make_folder(self, place: bytes) -> None:
         self.tried(os.makedirs, self.at(place))
 
-    @rule(place=PLACES, target=PLACES)
-    def link(self, place: bytes, target: bytes) -> None:
-        self.tried(os.symlink, target, self.at(place))
+    @rule(place=PLACES, to=PLACES)
+    def link(self, place: bytes, to: bytes) -> None:
+        self.tried(os.symlink, to, self.at(place))
 
     @rule(one=PLACES, other=PLACES)
     def rename(self, one: bytes, other: bytes) -> None:
