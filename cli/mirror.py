@@ -29,6 +29,7 @@ from systems.mirror import (
     parse_location,
     plan_restore,
     push,
+    retention,
     verify,
 )
 
@@ -151,12 +152,32 @@ def restore_command(  # noqa: PLR0917 - click names them
 @mirror.command("verify")
 @click.argument("url", metavar="s3://BUCKET/PREFIX")
 @click.argument("source", type=FOLDER, required=False)
+@click.option(
+    "--within",
+    "within_days",
+    type=click.IntRange(min=1),
+    metavar="DAYS",
+    help="Read only what is due, so that with a run a day every object is read at least every so many days.",
+)
 @_options
-def verify_command(url: str, source: Path | None, endpoint_url: str | None, as_json: bool) -> None:
+def verify_command(
+    url: str, source: Path | None, within_days: int | None, endpoint_url: str | None, as_json: bool
+) -> None:
     """Read the last point back and compare every SHA-256; with SOURCE, compare the disk too."""
-    result = verify(_location(url, endpoint_url), source, progress=_progress())
-    summary = f"point {result.point}: {result.files} files, {result.bytes} bytes read back as they were stored"
-    figures = {"files": result.files, "uploaded": 0, "bytes": result.bytes, "deleted": 0}
+    result = verify(_location(url, endpoint_url), source, within_days=within_days, progress=_progress())
+    since = result.restorable_from.isoformat() if result.restorable_from else None
+    summary = (
+        f"point {result.point}: {result.files} of {result.read} files, {result.bytes} bytes, read back as they were "
+        f"stored\n{f'Every time since {since} can be restored' if since else 'No point is whole any more'}"
+    )
+    figures = {
+        "files": result.files,
+        "uploaded": 0,
+        "bytes": result.bytes,
+        "deleted": 0,
+        "read": result.read,
+        "restorable_from": since,
+    }
     _answer(result.state, result.point, summary, figures, result.skipped, as_json=as_json)
 
 
@@ -165,7 +186,9 @@ def verify_command(url: str, source: Path | None, endpoint_url: str | None, as_j
 @_options
 def history_command(url: str, endpoint_url: str | None, as_json: bool) -> None:
     """The points that can be restored, oldest first."""
-    points = history(_location(url, endpoint_url))
+    location = _location(url, endpoint_url)
+    points = history(location)
+    kept = retention(location, points)
     if as_json:
         listed = [
             {
@@ -178,13 +201,21 @@ def history_command(url: str, endpoint_url: str | None, as_json: bool) -> None:
             }
             for point in points
         ]
-        click.echo(json.dumps({"state": "complete", "point": points[-1].id if points else None, "points": listed}))
+        facts = {
+            "state": "complete",
+            "point": points[-1].id if points else None,
+            "restorable_from": kept.restorable_from.isoformat() if kept.restorable_from else None,
+            "retention": kept.words,
+            "points": listed,
+        }
+        click.echo(json.dumps(facts))
     elif points:
         rows = [
             (point.id, point.created_at.isoformat(), str(point.files), str(point.bytes), str(point.skipped))
             for point in points
         ]
         print_table(("POINT", "CREATED AT", "FILES", "BYTES", "SKIPPED"), rows)
+        click.echo(f"\n{kept.words[0].upper()}{kept.words[1:]}.")
     else:
         click.echo("no point yet")
 
@@ -254,9 +285,6 @@ def _progress() -> Callable[[Progress], None] | None:
         if now - began < _QUIET_SECONDS or (now - told < 0.2 and not last):
             return
         told = now
-        rate = progress.bytes / (now - began) / 1e6
-        moved = f"{progress.bytes / 1e6:.1f} MB, {rate:.1f} MB/s"
-        line = f"\r{progress.doing}: {progress.done}/{progress.total} files, {moved}"
-        click.echo(line.ljust(79), nl=last, err=True)
+        click.echo(f"\r{progress.words}".ljust(79), nl=last, err=True)
 
     return tell

@@ -12,6 +12,7 @@ from systems.mirror.progress import Progress
 from systems.mirror.push import PushResult, push
 from systems.mirror.restore import RestoreResult, apply_restore
 from systems.mirror.restore_plan import RestorePlan, plan_restore
+from systems.mirror.retention import Retention, retention
 from systems.mirror.verify import VerifyResult, verify
 
 __all__ = [
@@ -22,11 +23,13 @@ __all__ = [
     "PushResult",
     "RestorePlan",
     "RestoreResult",
+    "Retention",
     "VerifyResult",
     "apply_restore",
     "history",
     "parse_location",
     "plan_restore",
     "push",
+    "retention",
     "verify",
 ]

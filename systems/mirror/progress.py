@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,15 @@ class Progress:
     bytes: int
     total_bytes: int
     seconds: float
+
+    @property
+    def words(self) -> str:
+        """For people: how many, how much, how fast, how long still."""
+        left = self.seconds_left
+        rate = self.bytes / self.seconds / 1e6 if self.seconds else 0.0
+        remaining = f", {timedelta(seconds=round(left))} left" if left is not None else ""
+        moved = f"{self.bytes / 1e6:.1f} of {self.total_bytes / 1e6:.1f} MB, {rate:.1f} MB/s"
+        return f"{self.doing}: {self.done} of {self.total} entries, {moved}{remaining}"
 
     @property
     def seconds_left(self) -> float | None:

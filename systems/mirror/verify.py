@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from domain.errors import Refused
 from systems.answers import Absent
 from systems.mirror.bucket import AT_ONCE, Bucket
-from systems.mirror.entry import Miss, Pinned, is_folder, pinned
+from systems.mirror.entry import Miss, Row, is_folder
 from systems.mirror.location import MirrorLocation
+from systems.mirror.manifest import Point
 from systems.mirror.names import escape, key_of
-from systems.mirror.parallel import run_all
+from systems.mirror.parallel import in_order
 from systems.mirror.points import find_point, load_point, look_at_shelf, rows_of
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.restore_plan import plan_restore
+from systems.mirror.retention import oldest_whole
+from systems.mirror.rotation import Rotation
 
 
 @dataclass(frozen=True)
@@ -24,15 +29,18 @@ class VerifyResult:
     """What a verification found.
 
     Attributes:
-        state: `partial` when something is not as it should be, `failed` when nothing could be restored.
-        files: files and links read back from the bucket; `bytes`: theirs together.
+        state: `partial` when something is not as it should be, `failed` when nothing that was read is.
+        read: files and links that were read back; `files` of them as they were stored; `bytes`: theirs together.
+        restorable_from: of the oldest point of which every version is still in the bucket; None: of none.
         skipped: every path that is lost, damaged, or differs, and how.
     """
 
     state: Literal["complete", "partial", "failed"]
     point: str
+    read: int
     files: int
     bytes: int
+    restorable_from: datetime | None
     skipped: tuple[Miss, ...]
 
 
@@ -40,74 +48,114 @@ def verify(
     location: MirrorLocation,
     source: Path | None = None,
     *,
+    within_days: int | None = None,
     workers: int = AT_ONCE,
     progress: Listener | None = None,
 ) -> VerifyResult:
-    """Read every object of the last point back and compare its SHA-256; with `source`, compare the disk too.
+    """Read objects of the last point back and compare their SHA-256; with `source`, compare the disk too.
+
+    Args:
+        within_days: read only what is due, so that with a run a day every object is read at least every so many
+            days (see `rotation`); None: read all of them. Versions that are gone are found either way.
 
     Raises:
         Refused, Unreachable, Damaged: the bucket or the point could not be read.
     """
     if source is not None and not source.is_dir():
         raise Refused(f"source {source}", "it is no folder", "check the path and the mount")
+    if within_days is not None and within_days < 1:
+        raise Refused(f"a round of {within_days} days", "there is no such round", "give one day or more")
     bucket = Bucket(location)
-    sequence = find_point(bucket, at=None, point=None)
-    point = load_point(bucket, sequence)
-    pins = [pinned(row) for row in rows_of(bucket, point.pages) if not is_folder(row.look)]
-    meter = Meter("verify", len(pins), point.bytes, progress)
-
-    def one(pin: Pinned) -> str:
-        problem = _read_back(bucket, pin)
-        meter.count(pin.entry.size)
-        return problem
-
-    problems = run_all(one, pins, workers)
-    misses = [Miss(escape(pin.entry.path), told) for pin, told in zip(pins, problems, strict=True) if told]
-    unrestorable = len(misses)
-    misses += _plain_copies(bucket, sequence, pins)
+    point = load_point(bucket, find_point(bucket, at=None, point=None))
+    shelf = look_at_shelf(bucket)
+    first = load_point(bucket, shelf.sequences[0]).created_at
+    rotation = Rotation(bucket, within_days, first) if within_days else None
+    read, good, size, misses = _read_all(bucket, point, rotation, workers, progress)
+    there: set[tuple[str, str]] = set()
+    shown: dict[str, str] = {}
+    for each, shows in bucket.list_versions(f"{location.prefix}/"):
+        there.add((each.key, each.version))
+        if shows:
+            shown[each.key] = each.version
+    unfinished = look_at_shelf(bucket)
+    quiet = unfinished.last == point.sequence and not unfinished.unfinished
+    misses |= dict(_not_as_listed(bucket, point, there, shown if quiet else None, misses))
+    found = [Miss(escape(path), told) for path, told in misses.items()]
     if source is not None:
         plan = plan_restore(location, source, point=point.id, progress=progress)
-        misses += [Miss(action.target, f"on disk: {action.reason}") for action in plan.actions]
-        misses += [
-            Miss(action.target, "on disk: not in the point") for action in plan.left_alone if action.verb == "extra"
-        ]
-    state: Literal["complete", "partial", "failed"] = "partial" if misses else "complete"
+        found += [Miss(action.target, f"on disk: {action.reason}") for action in plan.actions]
+        found += [Miss(each.target, "on disk: not in the point") for each in plan.left_alone if each.verb == "extra"]
+    oldest = oldest_whole(bucket, shelf.sequences, there)
     return VerifyResult(
-        state="failed" if pins and unrestorable == len(pins) else state,
+        state="failed" if read and not good else "partial" if found else "complete",
         point=point.id,
-        files=len(pins) - unrestorable,
-        bytes=sum(pin.entry.size for pin, told in zip(pins, problems, strict=True) if not told),
-        skipped=tuple(misses),
+        read=read,
+        files=good,
+        bytes=size,
+        restorable_from=oldest.created_at if oldest else None,
+        skipped=tuple(found),
     )
 
 
-def _read_back(bucket: Bucket, pin: Pinned) -> str:
+def _read_all(
+    bucket: Bucket, point: Point, rotation: Rotation | None, workers: int, progress: Listener | None
+) -> tuple[int, int, int, dict[bytes, str]]:
+    """How many were read, how many of them are good, their bytes, and what is wrong with the others."""
+    meter = Meter("verify", point.files, point.bytes, progress)
+
+    def one(row: Row) -> str:
+        problem = _read_back(bucket, row)
+        meter.count(row.entry.size)
+        return problem
+
+    def is_due(row: Row) -> bool:
+        return not is_folder(row.look) and (rotation is None or rotation.is_due(row.path))
+
+    read = good = size = 0
+    misses: dict[bytes, str] = {}
+    for row, problem in in_order(one, rows_of(bucket, point.pages), workers, needed=is_due):
+        if problem is None:
+            continue
+        read += 1
+        if problem:
+            misses[row.path] = problem
+        else:
+            good += 1
+            size += row.entry.size
+    if rotation:
+        rotation.done()
+    return read, good, size, misses
+
+
+def _read_back(bucket: Bucket, row: Row) -> str:
     digest = hashlib.sha256()
     try:
-        for piece in bucket.stream(key_of(bucket.location.prefix, pin.entry.path, pin.entry.mode), pin.version):
+        for piece in bucket.stream(key_of(bucket.location.prefix, row.path, row.entry.mode), row.version):
             digest.update(piece)
     except Absent:
         return "its version is gone from the bucket; only another point can bring it back"
-    if digest.hexdigest() != pin.sha256:
+    if digest.digest() != row.sha256:
         return "its bytes in the bucket are not those that were stored; only another point can bring it back"
     return ""
 
 
-def _plain_copies(bucket: Bucket, sequence: int, pins: list[Pinned]) -> list[Miss]:
-    """Objects whose newest version is not the pinned one: somebody else wrote or deleted.
+def _not_as_listed(
+    bucket: Bucket,
+    point: Point,
+    there: set[tuple[str, str]],
+    shown: dict[str, str] | None,
+    known: dict[bytes, str],
+) -> Iterator[tuple[bytes, str]]:
+    """Entries whose version is gone, read or not, and plain copies that somebody else overwrote or deleted.
 
-    Says nothing when a push ran meanwhile or did not finish: then the newest may rightly be newer.
+    `shown` is None when a push ran meanwhile or did not finish: then the newest version may rightly be another.
     """
-    shown = {each.key: each.version for each, shows in bucket.list_versions(f"{bucket.location.prefix}/") if shows}
-    shelf = look_at_shelf(bucket)
-    if shelf.last != sequence or shelf.unfinished:
-        return []
-    misses = []
-    for pin in pins:
-        version = shown.get(key_of(bucket.location.prefix, pin.entry.path, pin.entry.mode))
-        if version != pin.version:
-            how = "was deleted" if version is None else "was overwritten"
-            misses.append(
-                Miss(escape(pin.entry.path), f"its plain copy {how} by somebody else; this point still restores it")
-            )
-    return misses
+    for row in rows_of(bucket, point.pages):
+        if is_folder(row.look) or row.path in known:
+            continue
+        key = key_of(bucket.location.prefix, row.path, row.entry.mode)
+        if (key, row.version) not in there:
+            yield row.path, "its version is gone from the bucket; only another point can bring it back"
+        elif shown is not None and shown.get(key) != row.version:
+            how = "was overwritten" if key in shown else "was deleted"
+            yield row.path, f"its plain copy {how} by somebody else; this point still restores it"
