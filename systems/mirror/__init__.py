@@ -1,7 +1,8 @@
 """The mirror: a folder in a bucket as plain objects, with every earlier point in time restorable exactly.
 
-`push` makes a point, `plan_restore` and `apply_restore` bring one back, `verify` reads one back, `history`
-lists them. The bucket is usable without any of this: keys are paths, bodies are contents.
+`push` makes a point; `plan_batch`, `push_shard` by any number of processes and `join_shards` make the same one.
+`plan_restore` and `apply_restore` bring one back, `verify` reads one back, `history` lists them and `retention`
+says since when. The bucket is usable without any of this: keys are paths, bodies are contents.
 """
 
 from systems.mirror.entry import Miss
@@ -9,27 +10,35 @@ from systems.mirror.location import MirrorLocation, parse_location
 from systems.mirror.manifest import Point
 from systems.mirror.points import history
 from systems.mirror.progress import Progress
-from systems.mirror.push import PushResult, push
+from systems.mirror.push import PushPolicy, PushResult, join_shards, push, push_shard
 from systems.mirror.restore import RestoreResult, apply_restore
 from systems.mirror.restore_plan import RestorePlan, plan_restore
 from systems.mirror.retention import Retention, retention
+from systems.mirror.shards import Batch, Part, Shard, plan_batch
 from systems.mirror.verify import VerifyResult, verify
 
 __all__ = [
+    "Batch",
     "MirrorLocation",
     "Miss",
+    "Part",
     "Point",
     "Progress",
+    "PushPolicy",
     "PushResult",
     "RestorePlan",
     "RestoreResult",
     "Retention",
+    "Shard",
     "VerifyResult",
     "apply_restore",
     "history",
+    "join_shards",
     "parse_location",
+    "plan_batch",
     "plan_restore",
     "push",
+    "push_shard",
     "retention",
     "verify",
 ]

@@ -41,7 +41,10 @@ class Draft(NamedTuple):
 
 @dataclass
 class Tally:
-    """Counts of a comparison: entries seen, of the last point kept or looked for, gone; and what has to be sent."""
+    """Counts of a comparison, the mirrored folder itself aside, and what has to be sent.
+
+    `before`: entries of the last point; `gone`: those that are there no more.
+    """
 
     before: int = 0
     seen: int = 0
@@ -112,8 +115,9 @@ def unchanged(page: Page, batches: Iterator[Batch], tally: Tally) -> list[Batch]
         digest.add(batch.rows)
     if count != page.entries or newest_ns >= page.seen_ns - _GRAIN_NS or digest.hex() != page.looks:
         return taken
-    tally.before += count
-    tally.seen += count
+    homes = count - (not page.first)
+    tally.before += homes
+    tally.seen += homes
     return None
 
 
@@ -125,7 +129,7 @@ def compare(
     unreadable = _Unreadable(skipped)
     for row, seen in merge(old, new, path_of=itemgetter(0)):
         if row is not None:
-            tally.before += 1
+            tally.before += bool(row.path)
         if seen is None:
             assert row is not None  # noqa: S101 - merge never yields a pair of None
             gone = not unreadable.covers(row.path)
@@ -134,7 +138,7 @@ def compare(
             yield Draft(row.path, b"" if gone else kept.look, kept, to_send=False)
             continue
         path, look = seen
-        tally.seen += 1
+        tally.seen += bool(path)
         same = row is not None and row.look == look and (is_folder(look) or ctime_of(look) < trusted_before)
         yield Draft(path, look, row, to_send=not same)
 
@@ -146,10 +150,10 @@ def require_plausible(tally: Tally, last: Point | None, max_delete_share: float,
         Refused: the source is empty while the last point is not, or more than `max_delete_share` of its
             entries are gone.
     """
-    if last is None or tally.before <= 1:
+    if last is None or tally.before == 0:
         return
-    before = tally.before - 1  # the folder itself is always there
-    if tally.seen <= 1:
+    before = tally.before
+    if tally.seen == 0:
         raise Refused(
             f"source {source}",
             f"it is empty, and point {last.id} has {before} entries; a file system that is not mounted looks so",

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from typing import NamedTuple
 
 from domain.clock import to_utc
@@ -27,6 +27,10 @@ from systems.mirror.parallel import in_order, run_all
 _POINT = re.compile(r"points/(\d{10})\.json")
 _ANNOUNCED = re.compile(r"unfinished/(\d{10})-[0-9a-f]+")
 _POINT_ID = re.compile(r"(\d{10})(-\d{8}T\d{6}Z)?")
+
+
+class Overtaken(Refused):
+    """Another push made the point that this one was to make."""
 
 
 class Announcement(NamedTuple):
@@ -107,25 +111,30 @@ def pages_about(point: Point, path: bytes) -> list[Page]:
     firsts = [order(first_path(page)) for page in point.pages]
     return [
         page
-        for page, first, end in zip(point.pages, firsts, [*firsts[1:], None], strict=True)
+        for page, (first, end) in zip(point.pages, zip_longest(firsts, firsts[1:]), strict=True)
         if lies_in(first_path(page), path) or any(first <= each and (end is None or each < end) for each in wanted)
     ]
+
+
+def overtaken(bucket: Bucket, sequence: int) -> Overtaken:
+    """The error of a push for a point that there is already."""
+    return Overtaken(
+        f"mirror {bucket.location.url}",
+        f"another push wrote point {sequence} while this one ran",
+        "nothing is lost; push again, and run one push at a time",
+    )
 
 
 def win_point(bucket: Bucket, point: Point) -> None:
     """Write the header: from here on the point exists.
 
     Raises:
-        Refused: another push won this number meanwhile.
+        Overtaken: another push won this number meanwhile.
     """
     try:
         bucket.put_new(_key(bucket, point.sequence), point.model_dump_json().encode())
     except Taken:
-        raise Refused(
-            f"mirror {bucket.location.url}",
-            f"another push wrote point {point.sequence} while this one ran",
-            "nothing is lost; push again, and run one push at a time",
-        ) from None
+        raise overtaken(bucket, point.sequence) from None
 
 
 def find_point(bucket: Bucket, *, at: datetime | None, point: str | None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ Listener = Callable[[Progress], None]
 
 
 class Meter:
-    """Counts across threads and tells the listener."""
+    """Counts and tells the listener, in the thread of whoever counts."""
 
     def __init__(self, doing: str, total: int, total_bytes: int, listener: Listener | None) -> None:
         self._doing = doing
@@ -49,16 +48,14 @@ class Meter:
         self._total_bytes = total_bytes
         self._began = time.monotonic()
         self._listener = listener
-        self._lock = threading.Lock()
         self._done = 0
         self._bytes = 0
 
     def count(self, size: int) -> None:
         """One more entry, of `size` bytes."""
-        with self._lock:
-            self._done += 1
-            self._bytes += size
-            if self._listener:
-                seconds = time.monotonic() - self._began
-                made = Progress(self._doing, self._done, self._total, self._bytes, self._total_bytes, seconds)
-                self._listener(made)
+        self._done += 1
+        self._bytes += size
+        if self._listener:
+            seconds = time.monotonic() - self._began
+            made = Progress(self._doing, self._done, self._total, self._bytes, self._total_bytes, seconds)
+            self._listener(made)

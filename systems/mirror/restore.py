@@ -23,7 +23,7 @@ from systems.answers import Absent
 from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.entry import Miss, Pinned
 from systems.mirror.names import escape, key_of
-from systems.mirror.parallel import run_all
+from systems.mirror.parallel import in_order
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.restore_plan import RestorePlan
 from systems.mirror.swap import Swapper, set_metadata
@@ -147,9 +147,9 @@ def _fill(
                     flaws[path] = str(error.strerror)
         except (Absent, Damaged) as error:
             lost[path] = f"the stored copy is lost: {error.cause}"
-        meter.count(item.pin.entry.size)
 
-    run_all(fetch, content, workers)
+    for item, _ in in_order(fetch, content, workers):
+        meter.count(item.pin.entry.size)
     return lost, flaws
 
 

@@ -24,7 +24,7 @@ from systems.mirror.entry import LOOK, Entry, Pinned, Skip, pinned
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Point
 from systems.mirror.names import escape
-from systems.mirror.parallel import run_all
+from systems.mirror.parallel import in_order
 from systems.mirror.points import find_point, load_point, pages_about, rows_of
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.tree import look, open_file, open_root, parent_of
@@ -207,16 +207,18 @@ def _hash(root: int, pairs: list[_Pair], progress: Listener | None) -> dict[byte
 
     def one(entry: Entry) -> str | None:
         try:
-            digest = _digest(root, entry)
+            return _digest(root, entry)
         except OSError:
             return None
-        meter.count(entry.size)
-        return digest
 
     alike = [pair.entry for pair in pairs if pair.pin and pair.entry and _could_be_same(pair.entry, pair.pin.entry)]
     meter = Meter("compare", len(alike), sum(entry.size for entry in alike), progress)
-    digests = run_all(one, alike, AT_ONCE)
-    return {entry.path: digest for entry, digest in zip(alike, digests, strict=True) if digest}
+    digests: dict[bytes, str] = {}
+    for entry, digest in in_order(one, alike, AT_ONCE):
+        meter.count(entry.size)
+        if digest:
+            digests[entry.path] = digest
+    return digests
 
 
 def _could_be_same(entry: Entry, wanted: Entry) -> bool:

@@ -103,20 +103,18 @@ def _read_all(
     """How many were read, how many of them are good, their bytes, and what is wrong with the others."""
     meter = Meter("verify", point.files, point.bytes, progress)
 
-    def one(row: Row) -> str:
-        problem = _read_back(bucket, row)
-        meter.count(row.entry.size)
-        return problem
-
     def is_due(row: Row) -> bool:
         return not is_folder(row.look) and (rotation is None or rotation.is_due(row.path))
 
     read = good = size = 0
     misses: dict[bytes, str] = {}
-    for row, problem in in_order(one, rows_of(bucket, point.pages), workers, needed=is_due):
+    for row, problem in in_order(
+        lambda row: _read_back(bucket, row), rows_of(bucket, point.pages), workers, needed=is_due
+    ):
         if problem is None:
             continue
         read += 1
+        meter.count(row.entry.size)
         if problem:
             misses[row.path] = problem
         else:

@@ -12,7 +12,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,20 +39,28 @@ class Batch(NamedTuple):
     newest_ns: int
 
 
-def walk(root: int, skipped: list[Skip], below: bytes = b"") -> Iterator[Batch]:
+def walk(
+    root: int,
+    skipped: list[Skip],
+    below: bytes = b"",
+    *,
+    wanted: Callable[[bytes], bool] = lambda name: True,
+) -> Iterator[Batch]:
     """Every entry at and below `below`, in `entry.order`; what cannot be kept goes to `skipped`, in order too.
 
     A skip is told before anything that comes after it. Links are never followed.
 
     Args:
         root: descriptor of the folder that paths are relative to.
+        wanted: which of the names in it are walked; it is asked about the folder itself (b"") too.
     """
     start = look(root, below)
     if start is None:
         return
-    yield Batch([(below, start.look)], start.ctime_ns)
+    if below or wanted(b""):
+        yield Batch([(below, start.look)], start.ctime_ns)
     if start.is_folder:
-        walkers = _Walkers(root)
+        walkers = _Walkers(root, wanted)
         try:
             yield from walkers.read(below, skipped)
         finally:
@@ -87,8 +95,9 @@ class _Task(NamedTuple):
 
 
 class _Walkers:
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, wanted: Callable[[bytes], bool]) -> None:
         self._root = root
+        self._wanted = wanted
         self._changed = threading.Condition()
         self._tasks: list[_Task] = []  # a heap: what comes first in order is read first
         self._helpers: list[threading.Thread] = []
@@ -200,7 +209,7 @@ class _Walkers:
             piece.skips.append(_unreadable(path, error))
             return piece, []
         try:
-            names, *more = [task.names] if task.names is not None else _listed(folder, path)
+            names, *more = [task.names] if task.names is not None else self._listed(folder, path)
             _fill(piece, folder, path + b"/" if path else b"", names)
         except OSError as error:
             piece.skips.append(_unreadable(path, error))
@@ -209,13 +218,12 @@ class _Walkers:
             os.close(folder)
         return piece, more
 
-
-def _listed(folder: int, path: bytes) -> list[list[bytes]]:
-    """The sorted names in a folder, in pieces; at least one."""
-    names = sorted(map(os.fsencode, os.listdir(folder)))
-    if not path:
-        names = [name for name in names if not name.startswith(WORK_PREFIX)]
-    return [names[at : at + _PIECE] for at in range(0, max(len(names), 1), _PIECE)]
+    def _listed(self, folder: int, path: bytes) -> list[list[bytes]]:
+        """The sorted names in a folder, in pieces; at least one."""
+        names = sorted(map(os.fsencode, os.listdir(folder)))
+        if not path:
+            names = [name for name in names if not name.startswith(WORK_PREFIX) and self._wanted(name)]
+        return [names[at : at + _PIECE] for at in range(0, max(len(names), 1), _PIECE)]
 
 
 def _fill(piece: _Piece, folder: int, prefix: bytes, names: list[bytes]) -> None:
