@@ -24,7 +24,7 @@ Target = str | Mapping[str, str]
 COMMANDS: dict[str, Target] = {
     "health": {"check": "flows.health:daily_health_check"},
     "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
-    "backup": {"run": "flows.backup:daily_backup"},
+    "backup": {"run": "flows.backup:daily_backup", "homes": "flows.mirror:mirror_homes"},
     "restore": {
         "home": "flows.restore:restore_user_home",
         "configuration": "flows.restore:restore_configuration",
@@ -52,6 +52,7 @@ HELP = {
     "sessions list": "The servers that run now.",
     "sessions cull": "Stop notebook servers that nobody uses.",
     "backup run": "Take a recovery point.",
+    "backup homes": "Make a point in time of all homes.",
     "restore home": "Restore a user's home, or a path of it, to a time.",
     "restore configuration": "Restore the cluster's ConfigMaps and Secrets from a recovery point.",
     "deploy flows": "Register the schedules with Prefect.",

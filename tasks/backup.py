@@ -25,7 +25,7 @@ from environments.settings import ClusterSettings
 from systems import configuration, database, homes, recovery_points, snapshots
 from systems.cluster.configuration import read_configuration
 from systems.cluster.connection import connect
-from systems.mirror import MirrorLocation, push
+from tasks.mirror import push_all
 from tasks.retries import while_unreachable
 
 SNAPSHOT_DEADLINE = timedelta(hours=6)
@@ -63,8 +63,7 @@ def mirror_homes(env: Environment, point: str) -> Taken:
     """Every home to the bucket as plain objects."""
 
     def take() -> tuple[Member, str]:
-        location = MirrorLocation(env.objects, homes.MIRROR_PREFIX)
-        pushed = push(env.homes.user_data, location, source_id=env.homes.file_system_id)
+        pushed = push_all(env)
         facts: dict[str, str | int] = {
             "files": pushed.files,
             "uploaded": pushed.uploaded,

@@ -8,19 +8,20 @@ says since when. The bucket is usable without any of this: keys are paths, bodie
 from systems.mirror.entry import Miss
 from systems.mirror.location import MirrorLocation, parse_location
 from systems.mirror.manifest import Point
-from systems.mirror.points import history
+from systems.mirror.points import Overtaken, history, last_point
 from systems.mirror.progress import Progress
 from systems.mirror.push import PushPolicy, PushResult, join_shards, push, push_shard
 from systems.mirror.restore import RestoreResult, apply_restore
 from systems.mirror.restore_plan import RestorePlan, plan_restore
 from systems.mirror.retention import Retention, retention
-from systems.mirror.shards import Batch, Part, Shard, plan_batch
+from systems.mirror.shards import Batch, Part, Shard, batch_of, plan_batch, starts_of
 from systems.mirror.verify import VerifyResult, verify
 
 __all__ = [
     "Batch",
     "MirrorLocation",
     "Miss",
+    "Overtaken",
     "Part",
     "Point",
     "Progress",
@@ -32,13 +33,16 @@ __all__ = [
     "Shard",
     "VerifyResult",
     "apply_restore",
+    "batch_of",
     "history",
     "join_shards",
+    "last_point",
     "parse_location",
     "plan_batch",
     "plan_restore",
     "push",
     "push_shard",
     "retention",
+    "starts_of",
     "verify",
 ]

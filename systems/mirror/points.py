@@ -169,6 +169,17 @@ def find_point(bucket: Bucket, *, at: datetime | None, point: str | None) -> int
     return shelf.sequences[low - 1]
 
 
+def last_point(location: MirrorLocation) -> Point | None:
+    """The newest point, if there is one.
+
+    Raises:
+        Refused, Unreachable, Damaged: as reads of the bucket.
+    """
+    bucket = Bucket(location)
+    shelf = look_at_shelf(bucket)
+    return load_point(bucket, shelf.last) if shelf.sequences else None
+
+
 def history(location: MirrorLocation) -> tuple[Point, ...]:
     """Every point, oldest first.
 

@@ -7,6 +7,7 @@ with a process: a part that died is pushed again. The point is made when every p
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from systems.answers import Absent
 from systems.mirror.bucket import Bucket
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Page, Point, first_path
-from systems.mirror.names import escape
+from systems.mirror.names import escape, unescape
 from systems.mirror.points import load_point, look_at_shelf
 from systems.mirror.tree import WORK_PREFIX, open_root
 
@@ -72,6 +73,17 @@ class Batch(NamedTuple):
     shards: tuple[Shard, ...]
 
 
+def batch_of(sequence: int, starts: Sequence[str]) -> Batch:
+    """The batch whose shards after the first begin at these names, escaped."""
+    names = [unescape(name) for name in starts]
+    return Batch(sequence, tuple(map(Shard, [b"", *names], [*names, None])))
+
+
+def starts_of(batch: Batch) -> list[str]:
+    """The names at which its shards after the first begin, escaped; with its number all that another process needs."""
+    return [escape(shard.first) for shard in batch.shards[1:]]
+
+
 def plan_batch(source: Path, location: MirrorLocation, count: int) -> Batch:
     """Divide `source` into at most `count` shards of about the same number of entries.
 
@@ -87,7 +99,7 @@ def plan_batch(source: Path, location: MirrorLocation, count: int) -> Batch:
     shelf = look_at_shelf(bucket)
     last = load_point(bucket, shelf.last) if shelf.sequences else None
     starts = [] if shelf.unfinished else _starts(source, last, count)
-    return Batch(shelf.last + 1, tuple(map(Shard, [b"", *starts], [*starts, None])))
+    return batch_of(shelf.last + 1, list(map(escape, starts)))
 
 
 def store_part(bucket: Bucket, batch: Batch, number: int, part: Part) -> None:
@@ -123,18 +135,16 @@ def forget_parts(bucket: Bucket, batch: Batch) -> None:
 
 
 def _starts(source: Path, last: Point | None, count: int) -> list[bytes]:
-    """Where shards after the first begin: at pages of the last point, so that pages need not be cut; else by names."""
-    if last is None:
+    """Where shards after the first begin: at pages of the last point, which are of a size; if it has few, by names."""
+    names = sorted({first_path(page).split(b"/")[0] for page in last.pages}) if last else []
+    if len(names) < count:
         root = open_root(source)
         try:
-            names = sorted(map(os.fsencode, os.listdir(root)))  # noqa: PTH208 - of a descriptor
+            found = sorted(map(os.fsencode, os.listdir(root)))  # noqa: PTH208 - of a descriptor
         finally:
             os.close(root)
-        homes = [name for name in names if not name.startswith(WORK_PREFIX)]
-    else:
-        homes = [name for name in (first_path(page).split(b"/")[0] for page in last.pages) if name]
-    chosen = {homes[len(homes) * number // count] for number in range(1, count)} if homes else set()
-    return sorted(chosen - {homes[0]}) if last is None and homes else sorted(chosen)
+        names = [name for name in found if not name.startswith(WORK_PREFIX)]
+    return sorted({names[len(names) * number // count] for number in range(1, count)} - {names[0]}) if names else []
 
 
 def _key(bucket: Bucket, batch: Batch, number: int) -> str:

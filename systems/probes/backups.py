@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from domain.clock import utc_now
 from environments.settings import AwsSettings, HomesSettings, ObjectStoreSettings
 from systems.mirror.location import MirrorLocation
-from systems.mirror.points import history
+from systems.mirror.points import last_point
 from systems.probes.look import Seen
 from systems.snapshots import latest_snapshot
 
@@ -22,8 +22,8 @@ def look_at_snapshots(aws: AwsSettings, homes: HomesSettings, *, max_age: timede
 def look_at_mirror(store: ObjectStoreSettings, *, max_age: timedelta) -> Seen:
     """The newest point of the homes' mirror is not older than `max_age`."""
     location = MirrorLocation(store, "user-data")
-    points = history(location)
-    return _aged(f"point of the mirror {location.url}", points[-1].created_at if points else None, max_age)
+    point = last_point(location)
+    return _aged(f"point of the mirror {location.url}", point.created_at if point else None, max_age)
 
 
 def _aged(what: str, created_at: datetime | None, max_age: timedelta) -> Seen:
