@@ -51,6 +51,8 @@ class RestoreResult:
 
 Reasons = dict[bytes, str]
 
+_ZEROS = memoryview(bytes(4 * 1024 * 1024))
+
 
 class Staged(NamedTuple):
     """A pin and where below the staging folder it goes. `root`: it is swapped in itself, with all below it."""
@@ -148,9 +150,40 @@ def _fill(
         except (Absent, Damaged) as error:
             lost[path] = f"the stored copy is lost: {error.cause}"
 
-    for item, _ in in_order(fetch, content, workers):
+    first, further = _link_groups(content)
+    for item, _ in in_order(fetch, first, workers):
+        meter.count(item.pin.entry.size)
+    for item, leader in further:
+        if leader.pin.entry.path in lost:
+            fetch(item)
+        else:
+            _link(plan, stage, leader, item)
         meter.count(item.pin.entry.size)
     return lost, flaws
+
+
+def _link_groups(content: list[Staged]) -> tuple[list[Staged], list[tuple[Staged, Staged]]]:
+    """What has to be fetched; and further names of the same inode, each with the one that is fetched."""
+    leaders: dict[tuple[int, str], Staged] = {}
+    first: list[Staged] = []
+    further: list[tuple[Staged, Staged]] = []
+    for item in content:
+        group = item.pin.entry.inode, item.pin.sha256
+        if item.pin.entry.links > 1 and group in leaders:
+            further.append((item, leaders[group]))
+        else:
+            leaders[group] = item
+            first.append(item)
+    return first, further
+
+
+def _link(plan: RestorePlan, stage: int, leader: Staged, item: Staged) -> None:
+    with (
+        _no_room(plan, item),
+        parent_of(stage, leader.place) as (there, name),
+        parent_of(stage, item.place) as (here, new),
+    ):
+        os.link(name, new, src_dir_fd=there, dst_dir_fd=here, follow_symlinks=False)
 
 
 def _fetch(bucket: Bucket, folder: int, name: bytes, pin: Pinned) -> None:
@@ -166,6 +199,7 @@ def _fetch(bucket: Bucket, folder: int, name: bytes, pin: Pinned) -> None:
             for piece in bucket.stream(key, pin.version):
                 digest.update(piece)
                 _write(file, piece)
+            os.truncate(file, os.lseek(file, 0, os.SEEK_CUR))  # the last piece may be a hole
         finally:
             os.close(file)
     if digest.hexdigest() != pin.sha256:
@@ -177,6 +211,10 @@ def _fetch(bucket: Bucket, folder: int, name: bytes, pin: Pinned) -> None:
 
 
 def _write(file: int, piece: memoryview) -> None:
+    """All of the piece; zeros as a hole, so that a sparse file takes no more room than it did."""
+    if piece == _ZEROS[: len(piece)]:
+        os.lseek(file, len(piece), os.SEEK_CUR)
+        return
     while piece:
         piece = piece[os.write(file, piece) :]  # a disk that fills up takes a part first
 

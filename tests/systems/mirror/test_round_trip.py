@@ -63,6 +63,22 @@ def test_a_restored_tree_is_the_tree_that_was_pushed(location: MirrorLocation, t
 
     assert pushed.state == "complete"
     assert tree(tmp_path / "restored") == tree(source)
+    assert (tmp_path / "restored" / "ana" / "twin").samefile(tmp_path / "restored" / "ana" / "secret")
+    again = plan_restore(location, tmp_path / "restored", path="ana/twin")
+    assert again.actions == ()
+
+
+def test_a_sparse_file_comes_back_sparse(location: MirrorLocation, homes: Path, tmp_path: Path) -> None:
+    with (homes / "ana" / "model.bin").open("wb") as file:
+        file.write(b"begin")
+        file.truncate(30_000_000)
+        file.seek(0, os.SEEK_END)
+        file.write(b"end")
+        file.truncate(40_000_000)
+    push(homes, location)
+    restore(location, tmp_path / "restored")
+    assert tree(tmp_path / "restored") == tree(homes)
+    assert (tmp_path / "restored" / "ana" / "model.bin").stat().st_blocks * 512 < 10_000_000
 
 
 def test_every_name_a_file_system_allows_comes_back(location: MirrorLocation, tmp_path: Path) -> None:
