@@ -32,6 +32,7 @@ from systems.mirror.wire import Answer, Keys, NoAnswer, Wire
 
 AT_ONCE = 32  # requests on their way together
 PART = 8 * 1024 * 1024  # a file above this goes up in parts
+_SMALL = 1024 * 1024  # an object up to this comes in one piece
 _MOST_PARTS = 9_000  # S3 takes 10,000
 
 
@@ -175,7 +176,10 @@ class Bucket:
         """
         with self._told(key):
             found = obstore.get(self._objects, key, options={"version": version})
-            for piece in found.stream(min_chunk_size=1024 * 1024):
+            if found.meta["size"] <= _SMALL:
+                yield memoryview(found.bytes())
+                return
+            for piece in found.stream(min_chunk_size=_SMALL):
                 yield memoryview(piece)
 
     def delete(self, keys: Iterable[str]) -> int:

@@ -12,13 +12,13 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from domain.clock import utc_now
-from domain.errors import Damaged, Failed, Refused
+from domain.errors import Damaged, Failed, Refused, RiskhubError
 from systems.answers import Absent
 from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.entry import Miss, Pinned
@@ -26,7 +26,7 @@ from systems.mirror.names import escape, key_of
 from systems.mirror.parallel import in_order
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.restore_plan import RestorePlan
-from systems.mirror.swap import Swapper, set_metadata
+from systems.mirror.swap import Swapper, set_metadata, set_metadata_of
 from systems.mirror.tree import WORK_PREFIX, open_root, parent_of
 
 
@@ -142,11 +142,8 @@ def _fill(
         path = item.pin.entry.path
         try:
             with _no_room(plan, item), parent_of(stage, item.place) as (folder, name):
-                _fetch(bucket, folder, name, item.pin)
-                try:
-                    set_metadata(folder, name, item.pin.entry)
-                except PermissionError as error:
-                    flaws[path] = str(error.strerror)
+                if flaw := _fetch(bucket, folder, name, item.pin):
+                    flaws[path] = flaw
         except (Absent, Damaged) as error:
             lost[path] = f"the stored copy is lost: {error.cause}"
 
@@ -186,28 +183,47 @@ def _link(plan: RestorePlan, stage: int, leader: Staged, item: Staged) -> None:
         os.link(name, new, src_dir_fd=there, dst_dir_fd=here, follow_symlinks=False)
 
 
-def _fetch(bucket: Bucket, folder: int, name: bytes, pin: Pinned) -> None:
+def _fetch(bucket: Bucket, folder: int, name: bytes, pin: Pinned) -> str:
+    """Write the pinned version to `name`; why its owner, mode or time could not be set, if so.
+
+    Raises:
+        Damaged, Absent: the stored copy is lost; nothing is left at `name`.
+    """
     key = key_of(bucket.location.prefix, pin.entry.path, pin.entry.mode)
     digest = hashlib.sha256()
-    target = b""
     if pin.entry.is_link:
         target = b"".join(bytes(piece) for piece in bucket.stream(key, pin.version))
         digest.update(target)
-    else:
-        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
-        try:
-            for piece in bucket.stream(key, pin.version):
-                digest.update(piece)
-                _write(file, piece)
-            os.truncate(file, os.lseek(file, 0, os.SEEK_CUR))  # the last piece may be a hole
-        finally:
-            os.close(file)
-    if digest.hexdigest() != pin.sha256:
-        if not pin.entry.is_link:
-            os.unlink(name, dir_fd=folder)
-        raise Damaged(key, "its bytes are not those that were stored", "restore it from another point")
-    if pin.entry.is_link:
+        _require_digest(digest.hexdigest(), pin, key)
         os.symlink(target, name, dir_fd=folder)
+        return _flaw(lambda: set_metadata(folder, name, pin.entry))
+    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+    try:
+        for piece in bucket.stream(key, pin.version):
+            digest.update(piece)
+            _write(file, piece)
+        _require_digest(digest.hexdigest(), pin, key)
+        os.truncate(file, pin.entry.size)  # the last piece may be a hole
+        return _flaw(lambda: set_metadata_of(file, file, pin.entry))
+    except RiskhubError:
+        os.unlink(name, dir_fd=folder)
+        raise
+    finally:
+        os.close(file)
+
+
+def _require_digest(found: str, pin: Pinned, key: str) -> None:
+    if found != pin.sha256:
+        raise Damaged(key, "its bytes are not those that were stored", "restore it from another point")
+
+
+def _flaw(act: Callable[[], None]) -> str:
+    """What `act` was not permitted, in words."""
+    try:
+        act()
+    except PermissionError as error:
+        return str(error.strerror)
+    return ""
 
 
 def _write(file: int, piece: memoryview) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from pathlib import Path
 
 from systems.mirror.entry import Entry, Pinned
 from systems.mirror.tree import parent_of
@@ -116,24 +115,32 @@ def set_metadata(folder: int, name: bytes, entry: Entry) -> None:
     # By descriptor, so that no link put in its place meanwhile is followed; O_PATH needs no right to read.
     file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        status = os.fstat(file)
-        if stat.S_IFMT(status.st_mode) != stat.S_IFMT(entry.mode):
-            raise OSError(0, "it became something else meanwhile")
-        path = Path(f"/proc/self/fd/{file}")
-        mode = stat.S_IMODE(entry.mode)
-        refused = None
-        if (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
-            try:
-                os.chown(path, entry.uid, entry.gid)
-            except PermissionError as error:
-                refused = PermissionError(error.errno, f"owner {entry.uid}:{entry.gid} needs root")
-                mode &= ~(stat.S_ISUID | stat.S_ISGID)
-        path.chmod(mode)
-        os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-        if refused:
-            raise refused
+        set_metadata_of(file, f"/proc/self/fd/{file}", entry)
     finally:
         os.close(file)
+
+
+def set_metadata_of(file: int, reached_by: int | str, entry: Entry) -> None:
+    """The same for the open `file`; `reached_by`: itself, or its path in /proc where it was only opened as a path.
+
+    Raises:
+        OSError: as `set_metadata`.
+    """
+    status = os.fstat(file)
+    if stat.S_IFMT(status.st_mode) != stat.S_IFMT(entry.mode):
+        raise OSError(0, "it became something else meanwhile")
+    mode = stat.S_IMODE(entry.mode)
+    refused = None
+    if (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
+        try:
+            os.chown(reached_by, entry.uid, entry.gid)
+        except PermissionError as error:
+            refused = PermissionError(error.errno, f"owner {entry.uid}:{entry.gid} needs root")
+            mode &= ~(stat.S_ISUID | stat.S_ISGID)
+    os.chmod(reached_by, mode)  # noqa: PTH101 - a descriptor
+    os.utime(reached_by, ns=(entry.mtime_ns, entry.mtime_ns))
+    if refused:
+        raise refused
 
 
 def _lstat(folder: int, name: bytes) -> os.stat_result | None:
