@@ -23,7 +23,7 @@ from systems.mirror.healing import Healing
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Point
 from systems.mirror.page_writer import PageWriter
-from systems.mirror.points import Shelf, announce, load_point, look_at_shelf, overtaken, pages_of, win_point
+from systems.mirror.points import Shelf, announce, load_point, look_at_shelf, overtaken, win_point
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.sending import send_all
 from systems.mirror.shards import WHOLE, Batch, Missed, Part, Shard, forget_parts, load_parts, store_part
@@ -178,8 +178,8 @@ def _make_point(source: Path, bucket: Bucket, shelf: Shelf, parts: Sequence[Part
     win_point(bucket, point)
     # One with our own number may be a push that still runs, and whose writes nobody has looked at.
     healed = [each for each in shelf.unfinished if each.sequence < point.sequence]
-    announced = [*(part.announcement for part in parts), *(each.key for each in healed)]
-    bucket.delete(chain(announced, *(pages_of(bucket, each) for each in healed)))
+    # Pages of a push that died stay: it may have died after its point was there.
+    bucket.delete([*(part.announcement for part in parts), *(each.key for each in healed)])
     return PushResult(
         state="partial" if misses else "complete",
         point=point.id,

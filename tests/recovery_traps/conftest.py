@@ -6,7 +6,6 @@ known behaviour, and a pass where it held.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from environments.settings import ObjectStoreSettings
-from tests.recovery_traps.tools import INSTALLED, PROGRAMS, NotConcerned, Tool, every_tool
+from tests.recovery_traps.tools import INSTALLED, PROGRAMS, SCOREBOARD, NotConcerned, Tool, every_tool
 from tests.systems.mirror.conftest import store  # noqa: F401 - the same S3
 from tests.systems.mirror.trees import age
 
@@ -75,10 +74,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     lines += [f"| {trap} | {' | '.join(row.get(name, '-') for name in INSTALLED)} |" for trap, row in _SCORES.items()]
     held = [f"{sum(row.get(name) == 'held' for row in _SCORES.values())} of {len(_SCORES)}" for name in INSTALLED]
     lines.append(f"| held | {' | '.join(held)} |")
-    if missing := [name for name in PROGRAMS if name not in INSTALLED]:
+    if SCOREBOARD and (missing := [name for name in PROGRAMS if name not in INSTALLED]):
         lines.append(f"\nNot installed here: {', '.join(missing)}")
     terminalreporter.section("traps of backup and restore")
     for line in lines:
         terminalreporter.write_line(line)
-    if path := os.environ.get("RISKHUB_SCOREBOARD"):
-        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if SCOREBOARD:
+        Path(SCOREBOARD).write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -18,7 +18,8 @@ PROGRAMS = {
     "s5cmd": "s5cmd",
     "restic": "restic",
 }
-INSTALLED = [name for name, program in PROGRAMS.items() if shutil.which(program)]
+SCOREBOARD = os.environ.get("RISKHUB_SCOREBOARD")  # a file: then the other tools are measured too, for minutes
+INSTALLED = [name for name, program in PROGRAMS.items() if shutil.which(program)] if SCOREBOARD else ["riskhub mirror"]
 
 
 class NotConcerned(Exception):

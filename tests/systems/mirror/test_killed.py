@@ -108,6 +108,30 @@ def test_a_restore_killed_at_any_moment_leaves_no_half_home_and_the_next_one_con
                 shutil.rmtree(folder)
 
 
+def test_a_push_killed_right_after_its_point_was_made_keeps_its_point(
+    location: MirrorLocation, homes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its announcement outlives it, as if it had not finished."""
+    with monkeypatch.context() as patched:
+        win = sys.modules["systems.mirror.push"].win_point
+
+        def killed(*given: object) -> None:
+            win(*given)
+            raise SystemExit
+
+        patched.setattr(sys.modules["systems.mirror.push"], "win_point", killed)
+        with pytest.raises(SystemExit):
+            push(homes, location)
+    (point,) = [each.id for each in history(location)]
+    before = tree(homes)
+    (homes / "ana" / "notes.ipynb").write_text("edited")
+    push(homes, location)
+    push(homes, location)
+
+    apply_restore(plan_restore(location, tmp_path / "then", point=point))
+    assert tree(tmp_path / "then") == before
+
+
 def test_a_first_push_that_was_killed_does_not_begin_again(
     location: MirrorLocation, homes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
