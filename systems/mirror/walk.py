@@ -20,7 +20,7 @@ from systems.mirror.entry import Skip, look_of, order
 from systems.mirror.tree import WORK_PREFIX, look, open_folder
 
 _AHEAD = 50_000  # entries that may be read before they are wanted
-_PIECE = 1000  # names that one walker looks at in one go
+_PIECE = 250  # names that one walker looks at in one go
 _WALKERS = 64
 _WORTH = 50e-6  # seconds an lstat must take, for each walker there is already, to be worth another one
 
@@ -102,6 +102,8 @@ class _Walkers:
         self._tasks: list[_Task] = []  # a heap: what comes first in order is read first
         self._helpers: list[threading.Thread] = []
         self._ahead = 0
+        self._seconds = 0.0  # spent in lstats and listings so far, of all walkers
+        self._calls = 0
         self._closed = False
         self._broken: BaseException | None = None
 
@@ -182,8 +184,10 @@ class _Walkers:
     def _work(self, task: _Task) -> None:
         began = time.perf_counter()
         piece, more = self._look_at(task)
-        took = (time.perf_counter() - began) / (len(piece.rows) + 1)
+        took = time.perf_counter() - began
         with self._changed:
+            self._seconds += took
+            self._calls += len(piece.rows) + 1
             task.folder.pieces[task.piece] = piece
             self._ahead += len(piece.rows)
             for inner in piece.folders.values():
@@ -192,10 +196,12 @@ class _Walkers:
                 index = len(task.folder.pieces)
                 task.folder.pieces.append(None)
                 heapq.heappush(self._tasks, _Task(task.key, index, names, task.folder))
-            if len(self._helpers) < _WALKERS and took > _WORTH * (len(self._helpers) + 1) and not self._closed:
-                helper = threading.Thread(target=self._help, daemon=True)
-                self._helpers.append(helper)
-                helper.start()
+            worth = (
+                min(_WALKERS, int(self._seconds / self._calls / _WORTH), len(self._tasks)) if not self._closed else 0
+            )
+            while len(self._helpers) < worth:
+                self._helpers.append(threading.Thread(target=self._help, daemon=True))
+                self._helpers[-1].start()
             if self._helpers:
                 self._changed.notify_all()
 
