@@ -38,10 +38,10 @@ def announced(env: Environment) -> set[str]:
 
 
 def work_on(home: Path) -> None:
-    """So much that the next backup of it takes a while."""
+    """So much that the next backup of it takes seconds."""
     home.mkdir(exist_ok=True)
-    for number in range(300):
-        (home / f"{number}.bin").write_bytes(chance.randbytes(16 * 1024))
+    for number in range(4000):
+        (home / f"{number}.bin").write_bytes(chance.randbytes(2 * 1024))
 
 
 def begin_and_kill(on_call: OnCall, env: Environment, seconds: float) -> None:

@@ -1,0 +1,74 @@
+"""The mirror on the node: a push in four Jobs, one of them killed, is the push of one process."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from devstack.day.damage import differences, look_at
+from devstack.day.runs import Deployments
+from systems.homes import MIRROR_PREFIX
+from systems.mirror import MirrorLocation, apply_restore, history, plan_restore
+from systems.objects import list_objects
+from tests.cluster.conditions import wait_until
+
+pytestmark = pytest.mark.timeout(900)
+
+JOBS = ("--namespace=riskhub", "--selector=prefect.io/flow-name=mirror-shard")
+DEADLINE = timedelta(minutes=8)
+
+
+@pytest.fixture
+def homes(cluster) -> Iterator[Path]:
+    """Forty homes with enough in them that a part of them takes seconds to push."""
+    root = cluster.environment.homes.user_data
+    made = [root / f"sharded-{number:02}" for number in range(40)]
+    content = random.Random(4)  # noqa: S311 - the same bytes in every run
+    for home in made:
+        home.mkdir()
+        for number in range(150):
+            (home / f"{number}.csv").write_bytes(content.randbytes(2048))
+        for path in (home, *home.iterdir()):
+            os.chown(path, 1000, 1000)
+    yield root
+    for home in made:
+        for path in home.iterdir():
+            path.unlink()
+        home.rmdir()
+
+
+def test_four_jobs_make_the_point_of_one_process_though_one_of_them_is_killed(cluster, homes, tmp_path):
+    env = cluster.environment
+    mirror = MirrorLocation(env.objects, MIRROR_PREFIX)
+    deployments = Deployments(env.prefect.api_url, env.prefect.ui_url)
+    before = {each["metadata"]["name"] for each in cluster.read("riskhub", "jobs", *JOBS[1:])["items"]}
+    started = deployments.start("mirror-homes/every-15-minutes", {"execute": True, "shards": 4})
+    kill_a_part(cluster, mirror)
+    assert deployments.wait(started, DEADLINE).succeeded
+
+    jobs = [each for each in cluster.read("riskhub", "jobs", *JOBS[1:])["items"]]
+    ended = [each["status"].get("succeeded", 0) for each in jobs if each["metadata"]["name"] not in before]
+    assert sorted(ended) == [0, 1, 1, 1, 1]
+    sharded = history(mirror)[-1]
+
+    alone = deployments.wait(deployments.start("mirror-homes/every-15-minutes", {"execute": True}), DEADLINE)
+    assert alone.succeeded
+    assert history(mirror)[-1].pages == sharded.pages, "one process finds nothing to add, change or remove"
+
+    assert apply_restore(plan_restore(mirror, tmp_path / "back", point=sharded.id)).state == "complete"
+    for home in homes.glob("sharded-*"):
+        assert differences(look_at(home), look_at(tmp_path / "back" / home.name)) == []
+
+
+def kill_a_part(cluster, mirror: MirrorLocation) -> None:
+    """The first Job that pushes a part loses its pod at once."""
+    announced = f"{mirror.manifests}unfinished/"
+    wait_until(lambda: any(list_objects(mirror.store, announced)))
+    pods = cluster.read("riskhub", "pods", *JOBS[1:], "--field-selector=status.phase=Running")["items"]
+    first = min(pods, key=lambda pod: pod["status"]["startTime"])["metadata"]["name"]
+    cluster.kubectl(JOBS[0], "delete", "pod", first, "--force", "--grace-period=0", "--wait=false")
