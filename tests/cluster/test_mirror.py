@@ -51,7 +51,7 @@ def test_four_jobs_make_the_point_of_one_process_though_one_of_them_is_killed(cl
     kill_a_part(cluster, mirror)
     assert deployments.wait(started, DEADLINE).succeeded
 
-    jobs = [each for each in cluster.read("riskhub", "jobs", *JOBS[1:])["items"]]
+    jobs = cluster.read("riskhub", "jobs", *JOBS[1:])["items"]
     ended = [each["status"].get("succeeded", 0) for each in jobs if each["metadata"]["name"] not in before]
     assert sorted(ended) == [0, 1, 1, 1, 1]
     sharded = history(mirror)[-1]
