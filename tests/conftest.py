@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from devstack.day.runs import Deployments
 from devstack.process import sweep
 from devstack.stack import Stack
 from environments import Environment, load_environment
@@ -33,17 +33,11 @@ def stack() -> Iterator[Stack]:
     os.environ["RISKHUB_STATE"] = str(STATE)
     made = Stack(STATE)
     made.up(lambda _name, _seconds: None)
-    pause_schedules(load_environment("local").prefect.api_url)
+    prefect = load_environment("local").prefect
+    Deployments(prefect.api_url, prefect.ui_url).pause_schedules()  # no test may depend on the time of day
     yield made
     made.down()
     del os.environ["RISKHUB_STATE"]
-
-
-def pause_schedules(api_url: str) -> None:
-    """A test must not depend on the time of day: mirror-homes would make a point of its own every fifteen minutes."""
-    with httpx.Client(base_url=api_url, timeout=30) as prefect:
-        for deployment in prefect.post("/deployments/filter", json={}).raise_for_status().json():
-            prefect.patch(f"/deployments/{deployment['id']}", json={"paused": True}).raise_for_status()
 
 
 @pytest.fixture(scope="module")

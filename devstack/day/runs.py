@@ -71,6 +71,11 @@ class Deployments:
                 raise Failed(f"flow run {run['name']}", f"is {state['name']} after {deadline}", f"look at {url}")
             time.sleep(0.3)
 
+    def pause_schedules(self) -> None:
+        """Nothing starts by itself any more; who starts a run is served."""
+        for deployment in self._ask("POST", "/deployments/filter", {}).raise_for_status().json():
+            self._ask("PATCH", f"/deployments/{deployment['id']}", {"paused": True}).raise_for_status()
+
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
         """The answer; a server whose SQLite is locked for the moment says 503 and is asked again, 30 s long."""
         give_up = time.monotonic() + 30

@@ -163,7 +163,8 @@ def parse_page(body: bytes, name: str) -> Iterator[Row]:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        table = pq.read_table(io.BytesIO(body))
+        # by no thread of its own: they outlive the interpreter and abort it (apache/arrow#34314, #50482)
+        table = pq.read_table(pa.BufferReader(body), use_threads=False, pre_buffer=False)
         numbers = np.empty(len(table), dtype=list(zip(_COLUMNS, _TYPES, strict=True)))
         for column in _COLUMNS:
             numbers[column] = table[column].to_numpy()
