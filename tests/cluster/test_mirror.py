@@ -13,7 +13,10 @@ import pytest
 from devstack.day.damage import differences, look_at
 from devstack.day.runs import Deployments
 from systems.homes import MIRROR_PREFIX
-from systems.mirror import MirrorLocation, apply_restore, history, plan_restore
+from systems.mirror import MirrorLocation, Point, apply_restore, history, plan_restore
+from systems.mirror.bucket import Bucket
+from systems.mirror.entry import Row
+from systems.mirror.points import rows_of
 from systems.objects import list_objects
 from tests.cluster.conditions import wait_until
 
@@ -46,23 +49,45 @@ def test_four_jobs_make_the_point_of_one_process_though_one_of_them_is_killed(cl
     env = cluster.environment
     mirror = MirrorLocation(env.objects, MIRROR_PREFIX)
     deployments = Deployments(env.prefect.api_url, env.prefect.ui_url)
-    before = {each["metadata"]["name"] for each in cluster.read("riskhub", "jobs", *JOBS[1:])["items"]}
+    before = parts(cluster)
     started = deployments.start("mirror-homes/every-15-minutes", {"execute": True, "shards": 4})
     kill_a_part(cluster, mirror)
     assert deployments.wait(started, DEADLINE).succeeded
 
-    jobs = cluster.read("riskhub", "jobs", *JOBS[1:])["items"]
-    ended = [each["status"].get("succeeded", 0) for each in jobs if each["metadata"]["name"] not in before]
-    assert sorted(ended) == [0, 1, 1, 1, 1]
+    wait_until(lambda: None not in parts(cluster).values())
+    assert sorted(ended for name, ended in parts(cluster).items() if name not in before) == [
+        False,
+        True,
+        True,
+        True,
+        True,
+    ]
     sharded = history(mirror)[-1]
 
     alone = deployments.wait(deployments.start("mirror-homes/every-15-minutes", {"execute": True}), DEADLINE)
     assert alone.succeeded
-    assert history(mirror)[-1].pages == sharded.pages, "one process finds nothing to add, change or remove"
+    assert history(mirror)[-1].id != sharded.id
+    assert rows(mirror, history(mirror)[-1]) == rows(mirror, sharded), "one process finds nothing to change"
 
     assert apply_restore(plan_restore(mirror, tmp_path / "back", point=sharded.id)).state == "complete"
     for home in homes.glob("sharded-*"):
         assert differences(look_at(home), look_at(tmp_path / "back" / home.name)) == []
+
+
+def parts(cluster) -> dict[str, bool | None]:
+    """The Jobs that push a part, and whether each succeeded; None while it runs."""
+    found = {}
+    for job in cluster.read("riskhub", "jobs", *JOBS[1:])["items"]:
+        status = job["status"]
+        found[job["metadata"]["name"]] = None if status.get("active") else status.get("succeeded") == 1
+    return found
+
+
+def rows(mirror: MirrorLocation, point: Point) -> list[Row]:
+    """What the point says of the homes of this test: path, metadata, digest and object version of each entry."""
+    found = [row for row in rows_of(Bucket(mirror), point.pages) if row.path.startswith(b"sharded-")]
+    assert len(found) == 40 * 151
+    return found
 
 
 def kill_a_part(cluster, mirror: MirrorLocation) -> None:
