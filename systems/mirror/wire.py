@@ -7,6 +7,7 @@ a push of nothing, and whose calls take ten times as long as these.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -79,6 +80,7 @@ class Wire:
             try:
                 answer = self._exchange(method, f"{path}?{listed}" if listed else path, signed, body)
             except (OSError, http.client.HTTPException) as error:
+                self._forget_idle()
                 if tried == _TRIES:
                     raise NoAnswer(type(error).__name__) from None
             else:
@@ -102,6 +104,12 @@ class Wire:
             raise
         self._idle.put(connection)
         return answer
+
+    def _forget_idle(self) -> None:
+        """Where one connection was cut the others are likely to be as well: each would cost a try."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
 
     def _signed(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
         keys = self._keys()
