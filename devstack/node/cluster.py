@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from devstack.choices import Choices
 from devstack.database import create_database
 from devstack.node import network
-from devstack.node.images import images
+from devstack.node.images import images, node_image, platform_images
 from devstack.node.machine import require_able_machine
 from devstack.node.node import admin_kubeconfig, node, remove_cgroups, run_kubectl
 from devstack.node.programs import cache_folder, programs
@@ -79,7 +80,10 @@ class Cluster(Parts):
     def prepare() -> None:
         """Debian's packages, Kubernetes from its modules, and every image: a quarter of an hour the first time."""
         require_able_machine()
-        images(programs())
+        with ThreadPoolExecutor() as pool:  # Go computes while Buildah waits for the network
+            built = pool.submit(programs)
+            platform_images()
+        node_image(built.result())
 
     @staticmethod
     def clean(state: Path) -> None:

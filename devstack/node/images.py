@@ -38,17 +38,27 @@ def images(programs: Path) -> list[Path]:
     Raises:
         Refused, Unreachable, Failed: an image cannot be built.
     """
+    return [node_image(programs), *platform_images()]
+
+
+def platform_images() -> list[Path]:
+    """Those of `build`, which need no program of the node's. Errors as `images`."""
     engine = find_engine("buildah")
     base = _timed("base", lambda: ensure_base(engine))
-    node = _timed("node", lambda: _node_image(programs, engine))
-    return [node, *(_timed(name, partial(_platform_image, name, engine, base)) for name in COMPONENTS)]
+    return [_timed(name, partial(_platform_image, name, engine, base)) for name in COMPONENTS]
 
 
 def _platform_image(component: str, engine: Engine, base: str) -> Path:
     return export_image(build_image(component, engine, base), engine, _folder(), tag=TAG)
 
 
-def _node_image(programs: Path, engine: Engine) -> Path:
+def node_image(programs: Path) -> Path:
+    """The one of everything that belongs to the node itself. Errors as `images`."""
+    return _timed("node", lambda: _node_image(programs))
+
+
+def _node_image(programs: Path) -> Path:
+    engine = find_engine("buildah")
     archive = _folder() / f"node-{digest()}.tar"
     if archive.exists():
         return archive
