@@ -135,25 +135,30 @@ def running_store(state: Path) -> Iterator[str]:
     try:
         wait_ready(part, process, state)
         endpoint = f"http://127.0.0.1:{ports[0]}"
-        os.environ |= {
-            "AWS_ACCESS_KEY_ID": key,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": endpoint,
-            "RCLONE_CONFIG": "/dev/null",
-            "RCLONE_CONFIG_STORE_TYPE": "s3",
-            "RCLONE_CONFIG_STORE_PROVIDER": "Other",
-            "RCLONE_CONFIG_STORE_ENV_AUTH": "true",
-            "RCLONE_CONFIG_STORE_ENDPOINT": endpoint,
-            "RESTIC_PASSWORD": secret,
-            "RESTIC_CACHE_DIR": str(state / "restic"),
-        }
+        os.environ |= variables_of_tools(endpoint, key, secret, state / "restic")
         os.environ.pop("AWS_CA_BUNDLE", None)  # rclone of Debian cannot take one
         make_bucket(endpoint)
         yield endpoint
     finally:
         stop(part, process)
+
+
+def variables_of_tools(endpoint: str, key: str, secret: str, cache: Path) -> dict[str, str]:
+    """What every tool of the comparison reads of the store; `cache` is restic's."""
+    return {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "RCLONE_CONFIG": "/dev/null",
+        "RCLONE_CONFIG_STORE_TYPE": "s3",
+        "RCLONE_CONFIG_STORE_PROVIDER": "Other",
+        "RCLONE_CONFIG_STORE_ENV_AUTH": "true",
+        "RCLONE_CONFIG_STORE_ENDPOINT": endpoint,
+        "RESTIC_PASSWORD": secret,
+        "RESTIC_CACHE_DIR": str(cache),
+    }
 
 
 def make_bucket(endpoint: str) -> None:

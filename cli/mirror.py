@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from cli.answer import EXIT_CODES, print_table, printable
-from domain.clock import to_utc
+from cli.options import Moment
 from domain.record import RunState
 from systems.mirror import (
     MirrorLocation,
@@ -35,20 +35,6 @@ from systems.mirror import (
 
 _QUIET_SECONDS = 2.0
 _ROWS = 40
-
-
-class Moment(click.ParamType[datetime]):
-    """An ISO 8601 time with its zone."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            return to_utc(datetime.fromisoformat(value))
-        except ValueError:
-            self.fail(f"{value!r} is no time with a zone; write it as 2026-03-01T09:00:00Z", param, ctx)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:

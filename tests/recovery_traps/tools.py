@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from benchmarks.mirror import variables_of_tools
+
 BUCKET = "mirror-tests"
 PROGRAMS = {
     "riskhub mirror": str(Path(sys.executable).parent / "riskhub"),
@@ -109,20 +111,7 @@ class Tool:
 
 def every_tool(endpoint: str, key: str, secret: str, prefix: str, cache: Path) -> list[Tool]:
     """All of them, installed or not; the mirror first."""
-    environment = {
-        "AWS_ACCESS_KEY_ID": key,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-        "RCLONE_CONFIG": "/dev/null",
-        "RCLONE_CONFIG_STORE_TYPE": "s3",
-        "RCLONE_CONFIG_STORE_PROVIDER": "Other",
-        "RCLONE_CONFIG_STORE_ENV_AUTH": "true",
-        "RCLONE_CONFIG_STORE_ENDPOINT": endpoint,
-        "RESTIC_PASSWORD": secret,
-        "RESTIC_CACHE_DIR": str(cache),
-    }
+    environment = variables_of_tools(endpoint, key, secret, cache)
     return [
         Tool(name, program, endpoint, f"{prefix}/{program.rpartition('/')[2]}", name != "restic", environment)
         for name, program in PROGRAMS.items()
