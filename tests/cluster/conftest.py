@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from cli.stack import bring_up, remove_state, take_down
+from devstack.day.runs import Deployments
 from devstack.node.machine import require_able_machine
 from devstack.node.node import run_kubectl
 from devstack.node.programs import programs
@@ -90,6 +91,8 @@ def cluster() -> Iterator[ClusterUnderTest]:
     assert deployed.code == 0, deployed.said
     flows = riskhub("deploy", "flows", "--execute")
     assert flows.code == 0, flows.said
+    prefect = under_test.environment.prefect
+    Deployments(prefect.api_url, prefect.ui_url).pause_schedules()  # no test may depend on the time of day
     yield under_test
     if not found_up:
         take_down(state, kind="cluster")
