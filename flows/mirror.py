@@ -8,6 +8,7 @@ from domain.record import Record
 from environments import EnvironmentName, load_environment
 from flows.chapter import chapter
 from plans.mirroring import plan_mirroring, plan_shard
+from systems.mirror import batch_of
 from tasks.mirror import (
     join_homes,
     observe_mirror,
@@ -77,9 +78,10 @@ def mirror_shard(
         number: which stretch this run pushes, from 0.
     """
     env, started = load_environment(environment), utc_now()
-    plan = plan_shard(sequence, starts, number)
+    batch = batch_of(sequence, starts)
+    plan = plan_shard(sequence, [shard.words for shard in batch.shards], number)
     publish_plan(plan, environment=env)
-    outcomes = push_part(env, sequence, starts, number) if execute else []
+    outcomes = push_part(env, batch, number) if execute else []
     return record(
         flow="mirror-shard",
         environment=env,
@@ -87,5 +89,5 @@ def mirror_shard(
         plan=plan,
         executed=execute,
         outcomes=outcomes,
-        summary=outcomes[0].detail if outcomes else f"part {number + 1} of {len(starts) + 1} would be pushed",
+        summary=outcomes[0].detail if outcomes else f"part {number + 1} of {len(batch.shards)} would be pushed",
     )

@@ -21,12 +21,10 @@ def plan_mirroring(shards: Sequence[str], last: datetime | None, *, now: datetim
     )
 
 
-def plan_shard(sequence: int, starts: Sequence[str], number: int) -> Plan[int]:
-    """Plan the push of one of the shards that begin at the tree itself and at `starts`."""
-    begin = starts[number - 1] if number else "the first"
-    end = starts[number] if number < len(starts) else "the last"
-    reason = f"part {number + 1} of {len(starts) + 1} of point {sequence}"
-    return Plan(title="Push a part of the mirror", actions=(Action("push", f"homes {begin} to {end}", reason, number),))
+def plan_shard(sequence: int, shards: Sequence[str], number: int) -> Plan[int]:
+    """Plan the push of one of these shards, each named in words."""
+    reason = f"part {number + 1} of {len(shards)} of point {sequence}"
+    return Plan(title="Push a part of the mirror", actions=(Action("push", f"homes {shards[number]}", reason, number),))
 
 
 def _minutes(now: datetime, then: datetime) -> int:

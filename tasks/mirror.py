@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -28,7 +28,6 @@ from systems.mirror import (
     Progress,
     PushPolicy,
     PushResult,
-    batch_of,
     join_shards,
     last_point,
     plan_batch,
@@ -85,10 +84,9 @@ def push_in_child_runs(env: Environment, batch: Batch) -> None:
 
 
 @task(name="push-part", cache_policy=NO_CACHE, **while_unreachable(2, 10))
-def push_part(env: Environment, sequence: int, starts: Sequence[str], number: int) -> list[Outcome]:
+def push_part(env: Environment, batch: Batch, number: int) -> list[Outcome]:
     """The shard of a child run."""
     began = time.monotonic()
-    batch = batch_of(sequence, starts)
     policy = PushPolicy(source_id=env.homes.file_system_id)
     part = push_shard(env.homes.user_data, mirror_of(env), batch, number, policy, progress=in_the_ui("mirror-shard"))
     return _outcomes(f"part {number + 1} of {len(batch.shards)}", part, time.monotonic() - began)

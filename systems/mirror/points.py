@@ -92,6 +92,11 @@ def load_point(bucket: Bucket, sequence: int) -> Point:
     return read_point(bucket.get(key), key)
 
 
+def newest_point(bucket: Bucket, shelf: Shelf) -> Point | None:
+    """The header of the last point on the shelf, if there is one. Errors as `load_point`."""
+    return load_point(bucket, shelf.last) if shelf.sequences else None
+
+
 def rows_of(bucket: Bucket, pages: Iterable[Page]) -> Iterator[Row]:
     """The rows of these pages, a few pages fetched ahead.
 
@@ -176,8 +181,7 @@ def last_point(location: MirrorLocation) -> Point | None:
         Refused, Unreachable, Damaged: as reads of the bucket.
     """
     bucket = Bucket(location)
-    shelf = look_at_shelf(bucket)
-    return load_point(bucket, shelf.last) if shelf.sequences else None
+    return newest_point(bucket, look_at_shelf(bucket))
 
 
 def history(location: MirrorLocation) -> tuple[Point, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from domain.clock import utc_now
 from systems.mirror.bucket import AT_ONCE, Bucket
@@ -23,10 +23,10 @@ from systems.mirror.healing import Healing
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Point
 from systems.mirror.page_writer import PageWriter
-from systems.mirror.points import Shelf, announce, load_point, look_at_shelf, overtaken, win_point
+from systems.mirror.points import Shelf, announce, look_at_shelf, newest_point, overtaken, win_point
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.sending import send_all
-from systems.mirror.shards import WHOLE, Batch, Missed, Part, Shard, forget_parts, load_parts, store_part
+from systems.mirror.shards import WHOLE, Batch, Part, Shard, forget_parts, load_parts, store_part
 from systems.mirror.survey import survey
 from systems.mirror.tree import open_root
 
@@ -66,6 +66,15 @@ class PushPolicy:
     workers: int = AT_ONCE
 
 
+class _Before(NamedTuple):
+    """What a push begins from: a folder, and what its bucket had before."""
+
+    source: Path
+    bucket: Bucket
+    shelf: Shelf
+    last: Point | None
+
+
 def push(
     source: Path,
     location: MirrorLocation,
@@ -83,9 +92,9 @@ def push(
     bucket = Bucket(location)
     bucket.require_versioned()
     shelf = look_at_shelf(bucket)
-    policy = PushPolicy(source_id, max_delete_share)
-    part = _push_part(source, bucket, shelf, WHOLE, policy, progress=progress)
-    return _make_point(source, bucket, shelf, [part], source_id)
+    before = _Before(source, bucket, shelf, newest_point(bucket, shelf))
+    part = _push_part(before, WHOLE, PushPolicy(source_id, max_delete_share), progress=progress)
+    return _make_point(before, [part], source_id)
 
 
 def push_shard(
@@ -102,14 +111,11 @@ def push_shard(
     Raises:
         Refused, Unreachable: as `push`.
     """
-    bucket = Bucket(location)
-    shelf = look_at_shelf(bucket)
-    if shelf.last + 1 != batch.sequence:
-        raise overtaken(bucket, batch.sequence)
-    if len(batch.shards) > 1:
-        shelf = replace(shelf, unfinished=())  # the other shards are among them; a later push heals
-    part = _push_part(source, bucket, shelf, batch.shards[number], policy, progress=progress)
-    store_part(bucket, batch, number, part)
+    before = _before_batch(source, location, batch)
+    if len(batch.shards) > 1:  # the other shards are among the unfinished; a later push heals
+        before = before._replace(shelf=replace(before.shelf, unfinished=()))
+    part = _push_part(before, batch.shards[number], policy, progress=progress)
+    store_part(before.bucket, batch, number, part)
     return part
 
 
@@ -120,22 +126,25 @@ def join_shards(source: Path, location: MirrorLocation, batch: Batch, *, source_
         Failed: one of them was not.
         Overtaken: another push made this point meanwhile.
     """
+    before = _before_batch(source, location, batch)
+    result = _make_point(before, load_parts(before.bucket, batch), source_id)
+    forget_parts(before.bucket, batch)
+    return result
+
+
+def _before_batch(source: Path, location: MirrorLocation, batch: Batch) -> _Before:
     bucket = Bucket(location)
     shelf = look_at_shelf(bucket)
     if shelf.last + 1 != batch.sequence:
         raise overtaken(bucket, batch.sequence)
-    result = _make_point(source, bucket, shelf, load_parts(bucket, batch), source_id)
-    forget_parts(bucket, batch)
-    return result
+    return _Before(source, bucket, shelf, newest_point(bucket, shelf))
 
 
-def _push_part(
-    source: Path, bucket: Bucket, shelf: Shelf, shard: Shard, policy: PushPolicy, *, progress: Listener | None
-) -> Part:
+def _push_part(before: _Before, shard: Shard, policy: PushPolicy, *, progress: Listener | None) -> Part:
     """Send what changed in a shard, and write its pages. Until `_make_point` no point knows of it."""
+    source, bucket, shelf, last = before
     root = open_root(source)
     try:
-        last = load_point(bucket, shelf.last) if shelf.sequences else None
         require_same_source(last, policy.source_id, str(source))
         healing = Healing(bucket, shelf) if shelf.unfinished else None
         began = time.time_ns()
@@ -148,21 +157,20 @@ def _push_part(
     finally:
         os.close(root)
     bucket.delete(chain(sent.gone, healing.unknown() if healing else ()))
-    misses = [*(skip.miss for skip in found.skipped), *sent.misses]
     return Part(
         announcement=announcement,
         pages=pages.close(),
         uploaded=sent.uploaded,
         deleted=found.tally.gone + sent.vanished,
-        skipped=tuple(Missed(path=miss.path, reason=miss.reason) for miss in misses),
+        skipped=(*(skip.miss for skip in found.skipped), *sent.misses),
     )
 
 
-def _make_point(source: Path, bucket: Bucket, shelf: Shelf, parts: Sequence[Part], source_id: str | None) -> PushResult:
+def _make_point(before: _Before, parts: Sequence[Part], source_id: str | None) -> PushResult:
     """One point over all parts, in order; then what announced them is cleared away."""
-    last = load_point(bucket, shelf.last) if shelf.sequences else None
+    source, bucket, shelf, last = before
     pages = tuple(chain.from_iterable(part.pages for part in parts))
-    misses = tuple(Miss(miss.path, miss.reason) for part in parts for miss in part.skipped)
+    misses = tuple(chain.from_iterable(part.skipped for part in parts))
     now = utc_now()
     point = Point(
         sequence=shelf.last + 1,

@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from domain.errors import Damaged, Failed, Refused
 from systems.answers import Absent
 from systems.mirror.bucket import Bucket
+from systems.mirror.entry import Miss
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Page, Point, first_path
 from systems.mirror.names import escape, unescape
-from systems.mirror.points import load_point, look_at_shelf
+from systems.mirror.points import look_at_shelf, newest_point
 from systems.mirror.tree import WORK_PREFIX, open_root
 
 
@@ -41,14 +42,6 @@ class Shard(NamedTuple):
 WHOLE = Shard(b"", None)
 
 
-class Missed(BaseModel):
-    """An entry that is not in the point as it is on disk."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    path: str
-    reason: str
-
-
 class Part(BaseModel):
     """What the push of one shard has to tell to the point.
 
@@ -56,6 +49,7 @@ class Part(BaseModel):
         announcement: key of the part's announcement, to be deleted when the point is there.
         pages: of all its homes, in order.
         uploaded, deleted: files and links sent; entries of the last point that are gone.
+        skipped: entries that are not in the point as they are on disk.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,7 +57,7 @@ class Part(BaseModel):
     pages: tuple[Page, ...]
     uploaded: int
     deleted: int
-    skipped: tuple[Missed, ...]
+    skipped: tuple[Miss, ...]
 
 
 class Batch(NamedTuple):
@@ -97,7 +91,7 @@ def plan_batch(source: Path, location: MirrorLocation, count: int) -> Batch:
     bucket = Bucket(location)
     bucket.require_versioned()
     shelf = look_at_shelf(bucket)
-    last = load_point(bucket, shelf.last) if shelf.sequences else None
+    last = newest_point(bucket, shelf)
     starts = [] if shelf.unfinished else _starts(source, last, count)
     return batch_of(shelf.last + 1, list(map(escape, starts)))
 

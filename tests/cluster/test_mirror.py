@@ -21,7 +21,7 @@ from tests.cluster.conditions import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
-JOBS = ("--namespace=riskhub", "--selector=prefect.io/flow-name=mirror-shard")
+PARTS = "--selector=prefect.io/flow-name=mirror-shard"
 DEADLINE = timedelta(minutes=8)
 
 
@@ -75,7 +75,7 @@ def test_four_jobs_make_the_point_of_one_process_though_one_of_them_is_killed(cl
 def parts(cluster) -> dict[str, bool | None]:
     """The Jobs that push a part, and whether each succeeded; None while it runs."""
     found = {}
-    for job in cluster.read("riskhub", "jobs", *JOBS[1:])["items"]:
+    for job in cluster.read("riskhub", "jobs", PARTS)["items"]:
         status = job["status"]
         found[job["metadata"]["name"]] = None if status.get("active") else status.get("succeeded") == 1
     return found
@@ -92,6 +92,6 @@ def kill_a_part(cluster, mirror: MirrorLocation) -> None:
     """The first Job that pushes a part loses its pod at once."""
     announced = f"{mirror.manifests}unfinished/"
     wait_until(lambda: any(list_objects(mirror.store, announced)))
-    pods = cluster.read("riskhub", "pods", *JOBS[1:], "--field-selector=status.phase=Running")["items"]
+    pods = cluster.read("riskhub", "pods", PARTS, "--field-selector=status.phase=Running")["items"]
     first = min(pods, key=lambda pod: pod["status"]["startTime"])["metadata"]["name"]
-    cluster.kubectl(JOBS[0], "delete", "pod", first, "--force", "--grace-period=0", "--wait=false")
+    cluster.kubectl("--namespace=riskhub", "delete", "pod", first, "--force", "--grace-period=0", "--wait=false")

@@ -12,20 +12,9 @@ import pytest
 
 from systems.mirror import MirrorLocation, apply_restore, healing, history, plan_restore, push, verify
 from tests.systems.mirror.killer import Killer
-from tests.systems.mirror.trees import s3, tree
+from tests.systems.mirror.trees import plain_keys, tree
 
 KILLS = 20  # in each of the seeded runs below
-
-
-def shown(location: MirrorLocation) -> set[str]:
-    """Keys of the plain files."""
-    pages = (
-        s3(location.store)
-        .get_paginator("list_objects_v2")
-        .paginate(Bucket=location.store.bucket, Prefix=f"{location.prefix}/")
-    )
-    found = {item["Key"].removeprefix(f"{location.prefix}/") for page in pages for item in page.get("Contents", ())}
-    return {key for key in found if key and not key.endswith("/")}
 
 
 def edit(homes: Path, chance: random.Random, number: int) -> None:
@@ -74,7 +63,7 @@ def test_a_push_killed_at_any_moment_loses_no_point_and_the_next_one_converges(
 
     apply_restore(plan_restore(location, tmp_path / "now"))
     assert tree(tmp_path / "now") == tree(homes)
-    assert shown(location) == {path.relative_to(homes).as_posix() for path in homes.rglob("*") if path.is_file()}
+    assert plain_keys(location) == {path.relative_to(homes).as_posix() for path in homes.rglob("*") if path.is_file()}
     assert verify(location, homes).state == "complete"
 
 

@@ -19,7 +19,7 @@ from devstack.process import free_ports
 from domain.errors import Refused, RiskhubError, Unreachable
 from environments.settings import ObjectStoreSettings
 from systems.mirror import MirrorLocation, Progress, PushResult, apply_restore, history, plan_restore, push, verify
-from tests.systems.mirror.trees import age, as_ordinary_user, elsewhere, make_bucket, rewrite, s3, tree
+from tests.systems.mirror.trees import age, as_ordinary_user, elsewhere, make_bucket, plain_keys, rewrite, s3, tree
 
 WRITE = """
 import os, sys
@@ -36,17 +36,6 @@ def restored(location: MirrorLocation, folder: Path, **which: object) -> dict[by
     result = apply_restore(plan_restore(location, folder, **which))  # type: ignore[arg-type]
     assert result.state == "complete", result.skipped
     return tree(folder)
-
-
-def keys(location: MirrorLocation) -> set[str]:
-    """What a plain listing shows, folders aside."""
-    pages = (
-        s3(location.store)
-        .get_paginator("list_objects_v2")
-        .paginate(Bucket=location.store.bucket, Prefix=f"{location.prefix}/")
-    )
-    found = {item["Key"].removeprefix(f"{location.prefix}/") for page in pages for item in page.get("Contents", ())}
-    return {key for key in found if key and not key.endswith("/")}
 
 
 def test_what_did_not_change_is_not_sent_again(location: MirrorLocation, homes: Path) -> None:
@@ -86,7 +75,7 @@ def test_a_deleted_file_leaves_the_plain_copy_and_stays_in_earlier_points(
     second = push(homes, location)
 
     assert second.deleted == 1
-    assert "ana/notes.ipynb" not in keys(location)
+    assert "ana/notes.ipynb" not in plain_keys(location)
     assert b"/ana/notes.ipynb" in restored(location, tmp_path / "then", point=first.point)
     assert b"/ana/notes.ipynb" not in restored(location, tmp_path / "now")
 
@@ -115,7 +104,7 @@ def test_an_empty_source_is_refused_and_the_mirror_stays(location: MirrorLocatio
     (tmp_path / "not-mounted").mkdir()
     with pytest.raises(Refused, match="not mounted"):
         push(tmp_path / "not-mounted", location, max_delete_share=1)
-    assert len(keys(location)) == 4
+    assert len(plain_keys(location)) == 4
 
 
 def test_a_source_that_lost_most_of_its_files_is_refused(location: MirrorLocation, homes: Path) -> None:
@@ -124,7 +113,7 @@ def test_a_source_that_lost_most_of_its_files_is_refused(location: MirrorLocatio
     (homes / "bea" / "notes.ipynb").unlink()
     with pytest.raises(Refused, match="max-delete-share"):
         push(homes, location)
-    assert len(keys(location)) == 4
+    assert len(plain_keys(location)) == 4
     assert push(homes, location, max_delete_share=0.9).deleted == 5
 
 
@@ -175,7 +164,7 @@ def test_nothing_below_an_unreadable_folder_is_deleted(location: MirrorLocation,
 
     assert (result.state, result.deleted) == ("partial", 0)
     assert [miss.path for miss in result.skipped] == ["ana/work"]
-    assert "ana/work/var.csv" in keys(location)
+    assert "ana/work/var.csv" in plain_keys(location)
 
 
 def test_an_unreadable_file_keeps_its_last_version_in_the_point(
@@ -230,8 +219,8 @@ def test_an_unknown_object_older_than_a_broken_push_is_left_alone(location: Mirr
 
     push(homes, location)
 
-    assert "README" in keys(location)
-    assert "ana/left-behind" not in keys(location)
+    assert "README" in plain_keys(location)
+    assert "ana/left-behind" not in plain_keys(location)
 
 
 def test_a_clock_that_was_set_back_does_not_reorder_points(location: MirrorLocation, homes: Path) -> None:
@@ -264,7 +253,7 @@ def test_a_push_killed_at_any_moment_loses_no_point_and_the_next_one_converges(
     process = elsewhere("push(Path(sys.argv[3]), location)", location, homes)
     wanted = chance.randrange(1, 60)
     give_up = time.monotonic() + 20
-    while len(keys(location)) < 4 + wanted and process.poll() is None and time.monotonic() < give_up:
+    while len(plain_keys(location)) < 4 + wanted and process.poll() is None and time.monotonic() < give_up:
         pass
     process.kill()
     process.communicate()
@@ -274,4 +263,4 @@ def test_a_push_killed_at_any_moment_loses_no_point_and_the_next_one_converges(
         (homes / "ana" / f"new-{number}.csv").unlink()
     push(homes, location)
     assert restored(location, tmp_path / "now") == tree(homes)
-    assert keys(location) == {path.relative_to(homes).as_posix() for path in homes.rglob("*") if path.is_file()}
+    assert plain_keys(location) == {path.relative_to(homes).as_posix() for path in homes.rglob("*") if path.is_file()}

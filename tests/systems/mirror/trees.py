@@ -150,3 +150,14 @@ print("begun", flush=True)
     )
     assert process.stdout and process.stdout.readline() == b"begun\n"
     return process
+
+
+def plain_keys(location: MirrorLocation) -> set[str]:
+    """What a plain listing shows, folders aside."""
+    pages = (
+        s3(location.store)
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=location.store.bucket, Prefix=f"{location.prefix}/")
+    )
+    found = {item["Key"].removeprefix(f"{location.prefix}/") for page in pages for item in page.get("Contents", ())}
+    return {key for key in found if key and not key.endswith("/")}
