@@ -86,7 +86,10 @@ class _Folder:
 
 
 class _Task(NamedTuple):
-    """Look at piece number `piece` of a folder; `names` is None until the folder was listed."""
+    """Look at piece number `piece` of a folder; `names` is None until the folder was listed.
+
+    `key` puts tasks in the order in which their pieces are wanted: the folders in a piece come before the next piece.
+    """
 
     key: bytes
     piece: int
@@ -146,10 +149,9 @@ class _Walkers:
 
     def _take(self, folder: _Folder, index: int) -> _Piece:
         """The piece, looked at here if no helper has begun to."""
-        key = order(folder.path)
         while True:
             with self._changed:
-                while folder.pieces[index] is None and not self._is_next(key, index):
+                while folder.pieces[index] is None and not self._is_next(folder, index):
                     if self._broken:
                         raise self._broken
                     self._changed.wait()
@@ -162,8 +164,8 @@ class _Walkers:
                 task = heapq.heappop(self._tasks)
             self._work(task)
 
-    def _is_next(self, key: bytes, index: int) -> bool:
-        return bool(self._tasks) and self._tasks[0][:2] == (key, index)
+    def _is_next(self, folder: _Folder, index: int) -> bool:
+        return bool(self._tasks) and self._tasks[0].folder is folder and self._tasks[0].piece == index
 
     def _help(self) -> None:
         while True:
@@ -195,7 +197,9 @@ class _Walkers:
             for names in more:
                 index = len(task.folder.pieces)
                 task.folder.pieces.append(None)
-                heapq.heappush(self._tasks, _Task(task.key, index, names, task.folder))
+                heapq.heappush(
+                    self._tasks, _Task(order(_inside(task.folder.path, names[0])), index, names, task.folder)
+                )
             worth = (
                 min(_WALKERS, int(self._seconds / self._calls / _WORTH), len(self._tasks)) if not self._closed else 0
             )
@@ -216,7 +220,7 @@ class _Walkers:
             return piece, []
         try:
             names, *more = [task.names] if task.names is not None else self._listed(folder, path)
-            _fill(piece, folder, path + b"/" if path else b"", names)
+            _fill(piece, folder, _inside(path, b""), names)
         except OSError as error:
             piece.skips.append(_unreadable(path, error))
             return piece, []
@@ -230,6 +234,10 @@ class _Walkers:
         if not path:
             names = [name for name in names if not name.startswith(WORK_PREFIX) and self._wanted(name)]
         return [names[at : at + _PIECE] for at in range(0, max(len(names), 1), _PIECE)]
+
+
+def _inside(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name
 
 
 def _fill(piece: _Piece, folder: int, prefix: bytes, names: list[bytes]) -> None:

@@ -84,6 +84,36 @@ def test_the_names_of_one_large_folder_are_looked_at_by_many(
     assert len(slow) > 4
 
 
+@pytest.fixture
+def many_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is looked at in many pieces, folders and files in each."""
+    monkeypatch.setattr(walking, "_PIECE", 20)
+    for number in range(200):
+        home = tmp_path / f"{number:03d}"
+        if number % 3:
+            home.touch()
+        else:
+            (home / "work").mkdir(parents=True)
+            (home / "work" / "notes.csv").touch()
+    return tmp_path
+
+
+@pytest.mark.timeout(20)
+def test_one_walker_goes_into_the_folders_of_a_piece_before_the_next_piece(
+    many_homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "_WORTH", 1.0)  # seconds: nothing is slow
+    assert paths_of(many_homes) == [b"", *expected(many_homes)]
+
+
+@pytest.mark.timeout(20)
+def test_helpers_that_are_far_enough_ahead_leave_what_is_wanted_to_the_reader(
+    many_homes: Path, slow: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "_AHEAD", 20)
+    assert paths_of(many_homes) == [b"", *expected(many_homes)]
+
+
 def test_a_walk_that_nobody_reads_stops_ahead_of_its_limit(
     forest: Path, slow: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
