@@ -21,7 +21,7 @@ from domain.clock import utc_now
 from domain.errors import Damaged, Failed, Refused, RiskhubError
 from systems.answers import Absent
 from systems.mirror.bucket import AT_ONCE, Bucket
-from systems.mirror.entry import Miss, Pinned
+from systems.mirror.entry import Miss, Pinned, lies_in
 from systems.mirror.names import escape, key_of
 from systems.mirror.parallel import in_order
 from systems.mirror.progress import Listener, Meter
@@ -115,7 +115,7 @@ def _places(plan: RestorePlan) -> Iterator[Staged]:
         if action.verb == "fix-metadata":
             continue
         path = action.on.entry.path
-        if top is not None and (not top or path.startswith(top + b"/")):
+        if top is not None and lies_in(path, top):
             inner = path[len(top) + 1 :] if top else path
             yield Staged(action.on, action.verb, b"%d/%s" % (number, inner), root=False)
             continue
@@ -253,7 +253,7 @@ def _no_room(plan: RestorePlan, item: Staged) -> Iterator[None]:
 def _work_folder(destination: Path) -> Iterator[Path]:
     """A private folder on the destination's file system with `stage/` and `replaced/`; the latter may stay.
 
-    It is beside the destination, or inside where that is a mount point. No mirror takes it in (`tree.scan`).
+    It is beside the destination, or inside where that is a mount point. No mirror takes it in (see `walk`).
     """
     parent = destination.parent
     try:

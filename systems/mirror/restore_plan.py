@@ -20,7 +20,7 @@ from domain.errors import Refused
 from domain.plan import Action, Plan
 from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.changes import merge
-from systems.mirror.entry import LOOK, Entry, Pinned, Skip, pinned
+from systems.mirror.entry import LOOK, Entry, Pinned, Skip, lies_in, pinned
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Point
 from systems.mirror.names import escape
@@ -157,9 +157,9 @@ def _scope(pins: Iterator[Pinned], wanted: bytes, point: Point) -> tuple[list[Pi
     ancestors: list[Pinned] = []
     for pin in pins:
         path = pin.entry.path
-        if path == wanted or path.startswith(wanted + b"/"):
+        if lies_in(path, wanted):
             inside.append(pin)
-        elif not path or wanted.startswith(path + b"/"):
+        elif lies_in(wanted, path):
             ancestors.append(pin)
     if not inside:
         raise Refused(f"point {point.id}", f"it has no {escape(wanted)}", "choose another path, or an earlier point")

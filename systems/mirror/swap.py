@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 
-from systems.mirror.entry import Entry, Pinned
+from systems.mirror.entry import Entry, Pinned, lies_in
 from systems.mirror.tree import parent_of
 
 
@@ -33,7 +33,7 @@ class Swapper:
 
     def is_in(self, path: bytes) -> bool:
         """Was `path` swapped in, itself or with a folder above it?"""
-        return not any(not out or path == out or path.startswith(out + b"/") for out in self._out)
+        return not any(lies_in(path, out) for out in self._out)
 
     def swap(self, path: bytes, place: bytes, *, replace: bool) -> None:
         """Move the staged entry at `place` to `path`; what is there goes to the replaced ones."""
