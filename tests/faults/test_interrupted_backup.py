@@ -98,7 +98,7 @@ def kill_a_run_of_the_worker(env: Environment) -> None:
     known = announced(env)
     deployments = Deployments(env.prefect.api_url, env.prefect.ui_url)
     run_id = deployments.start("daily-backup/nightly", {"execute": True})
-    until(lambda: bool(announced(env) - known), 120)
+    until(lambda: bool(announced(env) - known))
     (process,) = processes_of(run_id)
     process.kill()
     assert deployments.wait(run_id, DEADLINE).state == "Crashed"
