@@ -1,12 +1,13 @@
 """The mirror's look at a file system: a million files, and a file system where every call takes two milliseconds.
 
-`python -m benchmarks.mirror_scan` makes a tree of empty files on tmpfs, walks it, and pushes it with nothing
-changed (its point is written as if it had been pushed). With `libfuse3-dev` and a C compiler, and as root, it
-mounts a small tree through `slow_files.c` and holds the walk against the same walk with one walker.
+`python -m benchmarks.mirror_scan` makes a tree of empty files on tmpfs, walks it, pushes it with nothing changed (its
+point is written as if it had been pushed) and plans restores of it. With `libfuse3-dev` and a C compiler, and as root,
+it mounts a small tree through `slow_files.c` and holds the walk against the same walk with one walker.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -31,6 +32,14 @@ from systems.mirror.page_writer import PageWriter
 from systems.mirror.points import win_point
 
 LATE = 2000  # microseconds
+
+# the command, and at its end its peak memory (kB): what wait4 tells of a child counts the parent it was forked from
+MEASURED = """
+import atexit, sys
+from cli.main import main
+atexit.register(lambda: print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0], file=sys.stderr))
+main()
+"""
 
 
 def make_tree(root: Path, files: int) -> int:
@@ -64,7 +73,7 @@ def record_as_pushed(root: Path, location: MirrorLocation) -> None:
     for batch in walk.walk(descriptor, []):
         for path, look in batch.rows:
             sent = not is_folder(look)
-            pages.add(Row(path, look, os.urandom(32) if sent else b"", os.urandom(16).hex() if sent else ""))
+            pages.add(Row(path, look, hashlib.sha256().digest() if sent else b"", os.urandom(16).hex() if sent else ""))
     os.close(descriptor)
     written = pages.close()
     entries, files = sum(page.entries for page in written), sum(page.files for page in written)
@@ -82,18 +91,31 @@ def record_as_pushed(root: Path, location: MirrorLocation) -> None:
     win_point(bucket, point)
 
 
-def pushed(root: Path, prefix: str) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of `riskhub mirror push` in a process of its own."""
-    riskhub = str(Path(sys.executable).parent / "riskhub")
+def ran(*arguments: str) -> tuple[str, float, int]:
+    """What `riskhub mirror` answered in a process of its own, its seconds and its peak memory (MB)."""
     began = time.perf_counter()
-    child = subprocess.Popen(
-        [riskhub, "mirror", "push", str(root), f"s3://{BUCKET}/{prefix}", "--json"], stdout=subprocess.PIPE
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, "mirror", *arguments], capture_output=True, text=True, check=False
     )
-    answer = child.stdout.read() if child.stdout else b""
-    _, status, used = os.wait4(child.pid, 0)
-    if status or json.loads(answer)["uploaded"]:
-        raise click.ClickException(f"the push was to change nothing: {answer.decode()[-300:]}")
-    return time.perf_counter() - began, used.ru_maxrss / 1024
+    if done.returncode:
+        raise click.ClickException(f"{arguments[0]} was to succeed: {done.stdout[-300:]} {done.stderr[-300:]}")
+    return done.stdout, time.perf_counter() - began, int(done.stderr.split()[-1]) // 1024
+
+
+def on_intact(root: Path, prefix: str) -> dict[str, Any]:
+    """A push with nothing changed, and plans of a restore that finds all of it and of one that finds nothing."""
+    url = f"s3://{BUCKET}/{prefix}"
+    facts: dict[str, Any] = {}
+    for name, said, arguments in (
+        ("push of nothing", '"uploaded": 0', ("push", str(root), url, "--json")),
+        ("plan of a restore onto it", '"actions": []', ("restore", url, str(root), "--json")),
+        ("plan of a restore elsewhere", " 0 entries are as in the point", ("restore", url, f"{root}-elsewhere")),
+    ):
+        answer, seconds, memory = ran(*arguments)
+        if said not in answer:
+            raise click.ClickException(f"{name} was to answer {said}: {answer[-300:]}")
+        facts |= {f"{name}, seconds": round(seconds, 2), f"{name}, peak MB": memory}
+    return facts
 
 
 @contextmanager
@@ -135,7 +157,7 @@ def late_walks(work: Path) -> dict[str, Any]:
 @click.option("--work", type=click.Path(path_type=Path), default=Path("/dev/shm"), show_default=True)  # noqa: S108
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def main(files: int, work: Path, as_json: bool) -> None:
-    """Walk a large tree, push it with nothing changed, and walk a slow file system."""
+    """Walk a large tree, push it with nothing changed, plan its restore, and walk a slow file system."""
     with tempfile.TemporaryDirectory(prefix="riskhub-benchmark-", dir=work) as folder:
         tree = Path(folder) / "tree"
         tree.mkdir()
@@ -143,15 +165,14 @@ def main(files: int, work: Path, as_json: bool) -> None:
         scans = [round(walked(tree)[1], 2) for _ in range(3)]
         with running_store(Path(folder) / "store") as endpoint:
             record_as_pushed(tree, parse_location(f"s3://{BUCKET}/scan", endpoint))
-            seconds, memory = pushed(tree, "scan")
+            measured = on_intact(tree, "scan")
         shutil.rmtree(tree)
         able = shutil.which("fusermount3") and shutil.which("pkg-config") and shutil.which("cc")
         late = late_walks(Path(folder)) if able else "not measured: needs fuse3, libfuse3-dev, pkg-config and cc"
     facts = {
         "entries": entries,
         "walk seconds": scans,
-        "push of nothing, seconds": round(seconds, 2),
-        "push of nothing, peak MB": round(memory),
+        **measured,
         "walk with 2 ms a call": late,
     }
     if as_json:

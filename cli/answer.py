@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 import click
 
 from domain.errors import Refused, RiskhubError
 from domain.record import Record, RunState
+from domain.text import visible
 
 EXIT_CODES: dict[RunState, int] = {"complete": 0, "planned": 0, "partial": 3, "refused": 1, "failed": 1}
 
@@ -37,10 +37,10 @@ def answer(record: Record, *, as_json: bool) -> int:
         click.echo(json.dumps({**record.model_dump(mode="json"), **problem}))
     else:
         if not ended_badly:
-            click.echo(f"{_coloured(record.state)}: {printable(record.summary)}")
+            click.echo(f"{_coloured(record.state)}: {visible(record.summary)}")
         _echo_details(record)
     if ended_badly:
-        click.echo(f"riskhub: {record.state}: {printable(record.summary)}", err=True)
+        click.echo(f"riskhub: {record.state}: {visible(record.summary)}", err=True)
     return EXIT_CODES[record.state]
 
 
@@ -49,27 +49,19 @@ def print_error(error: RiskhubError, *, as_json: bool) -> None:
     state: RunState = "refused" if isinstance(error, Refused) else "failed"
     if as_json:
         click.echo(json.dumps({"state": state, "problem": str(error)}))
-    click.echo(f"riskhub: {state}: {printable(error.thing)}: {printable(error.cause)}", err=True)
-    click.echo(f"  Next: {printable(error.next_step)}", err=True)
+    click.echo(f"riskhub: {state}: {visible(error.thing)}: {visible(error.cause)}", err=True)
+    click.echo(f"  Next: {visible(error.next_step)}", err=True)
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as their longest cell; states in colour on a terminal."""
-    cells = [[printable(cell) for cell in row] for row in rows]
+    cells = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     click.echo("  ".join(name.ljust(width) for name, width in zip(head, widths, strict=True)).rstrip())
     for row in cells:
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         coloured = (_coloured(cell) for cell in padded)
         click.echo("  ".join(coloured).rstrip())
-
-
-def printable(text: str) -> str:
-    """`text` with control and direction characters as visible escapes."""
-    return "".join(
-        character.encode("unicode_escape").decode() if unicodedata.category(character)[0] == "C" else character
-        for character in text
-    )
 
 
 def _echo_details(record: Record) -> None:
@@ -92,7 +84,7 @@ def _echo_details(record: Record) -> None:
         click.echo()
         print_table(("FIGURE", "VALUE"), ((name, str(value)) for name, value in record.measures.items()))
     for name, where in record.links.items():
-        click.echo(f"{printable(name)}: {printable(where)}")
+        click.echo(f"{visible(name)}: {visible(where)}")
 
 
 def _coloured(cell: str) -> str:

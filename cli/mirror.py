@@ -11,14 +11,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cli.answer import EXIT_CODES, print_table, printable
+from cli.answer import EXIT_CODES, print_table
 from cli.options import Moment
 from domain.record import RunState
+from domain.text import visible
 from systems.mirror import (
     MirrorLocation,
     Miss,
@@ -122,7 +124,7 @@ def restore_command(  # noqa: PLR0917 - click names them
     summary = f"point {result.point}: {result.files} files, {result.bytes} bytes restored, {result.fixed} set right"
     if kept:
         summary += f"\nWhat was replaced is in {kept}"
-    extra = [action.target for action in plan.left_alone if action.verb == "extra"]
+    extra = [action.target for action in plan.left_alone]
     figures = {
         "files": result.files,
         "uploaded": 0,
@@ -211,27 +213,29 @@ def _location(url: str, endpoint_url: str | None) -> MirrorLocation:
 
 
 def _answer_plan(plan: RestorePlan, *, as_json: bool) -> None:
-    content = [action.on.entry for action in plan.actions if action.verb != "fix-metadata"]
-    files = [entry for entry in content if not entry.is_folder]
-    kept = sum(action.verb == "keep" for action in plan.left_alone)
-    extra = [action.target for action in plan.left_alone if action.verb == "extra"]
-    actions = [{"verb": action.verb, "path": action.target, "reason": action.reason} for action in plan.actions]
-    figures = {
-        "files": len(files),
-        "uploaded": 0,
-        "bytes": sum(entry.size for entry in files),
-        "deleted": 0,
-        "actions": actions,
-        "extra": extra,
-    }
-    if not as_json and actions:
-        _table(("ACTION", "PATH", "WHY"), [(each["verb"], each["path"], each["reason"]) for each in actions])
+    files = size = 0
+    for action in plan.actions:
+        entry = action.on.entry
+        if action.verb != "fix-metadata" and not entry.is_folder:
+            files += 1
+            size += entry.size
+    figures: dict[str, Any] = {"files": files, "uploaded": 0, "bytes": size, "deleted": 0}
+    if as_json:
+        figures["actions"] = [
+            {"verb": action.verb, "path": action.target, "reason": action.reason} for action in plan.actions
+        ]
+        figures["extra"] = [action.target for action in plan.left_alone]
+    elif plan.actions:
+        shown = islice(plan.actions, _ROWS)
+        print_table(("ACTION", "PATH", "WHY"), [(action.verb, action.target, action.reason) for action in shown])
+        if len(plan.actions) > _ROWS:
+            click.echo(f"... and {len(plan.actions) - _ROWS} more; --json has all of them")
         click.echo()
     summary = (
-        f"{plan.title}: {len(actions)} actions, {figures['bytes']} bytes; {kept} entries are as in the point, "
-        f"{len(extra)} extra ones are left alone"
+        f"{plan.title}: {len(plan.actions)} actions, {size} bytes; {plan.kept} entries are as in the point, "
+        f"{len(plan.left_alone)} extra ones are left alone"
     )
-    summary += "\nNothing was changed. Add --execute to do it." if actions else ""
+    summary += "\nNothing was changed. Add --execute to do it." if plan.actions else ""
     _answer("planned", plan.point.id, summary, figures, (), as_json=as_json)
 
 
@@ -244,17 +248,11 @@ def _answer(
         click.echo(json.dumps({"state": state, "point": point, **figures, "skipped": misses}))
     else:
         first, *more = summary.splitlines()
-        click.echo("\n".join([f"{state}: {printable(first)}", *map(printable, more)]))
+        click.echo("\n".join([f"{state}: {visible(first)}", *map(visible, more)]))
         if skipped:
             click.echo(f"\nNot as it should be: {len(skipped)}")
-            _table(("PATH", "WHY"), [(miss.path, miss.reason) for miss in skipped], all_rows=True)
+            print_table(("PATH", "WHY"), [(miss.path, miss.reason) for miss in skipped])
     raise click.exceptions.Exit(EXIT_CODES[state])
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, all_rows: bool = False) -> None:
-    print_table(head, rows if all_rows else rows[:_ROWS])
-    if not all_rows and len(rows) > _ROWS:
-        click.echo(f"... and {len(rows) - _ROWS} more; --json has all of them")
 
 
 def _progress() -> Callable[[Progress], None] | None:

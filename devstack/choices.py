@@ -11,6 +11,7 @@ from pathlib import Path
 
 from devstack import object_store
 from devstack.process import free_ports
+from systems.signing import new_key
 
 PORTS = (
     "hub-public",
@@ -41,16 +42,25 @@ class Choices:
         if path.exists():
             known = cls(**json.loads(path.read_text()))
         else:
-            names = ("hub_token", "cookie", "crypt_key", "proxy_token", "oauth_client", "metrics", "database")
-            keys = ("s3_key", "s3_secret", "aws_key", "aws_secret")
-            tokens = ("risk_platform", "risk_data_scientist", "risk_business_user")
             known = cls(
                 ports=dict(zip(PORTS, free_ports(len(PORTS)), strict=True)),
-                secrets={name: secrets.token_hex(16) for name in names + keys + tokens}
-                | {"cookie": secrets.token_hex(32), "backup_key": urlsafe_b64encode(secrets.token_bytes(32)).decode()},
+                secrets={},
                 file_system_id=f"fs-{secrets.token_hex(8)}1",
             )
-        chosen = cls({**known.ports, **wanted_ports}, known.secrets, known.file_system_id)
+        # a stack of an earlier version gets the keys that it does not have yet
+        chosen = cls({**known.ports, **wanted_ports}, {**_new_secrets(), **known.secrets}, known.file_system_id)
         path.touch(mode=0o600)
         path.write_text(json.dumps(chosen.__dict__))
         return chosen
+
+
+def _new_secrets() -> dict[str, str]:
+    names = ("hub_token", "crypt_key", "proxy_token", "oauth_client", "metrics", "database")
+    keys = ("s3_key", "s3_secret", "aws_key", "aws_secret")
+    tokens = ("risk_platform", "risk_data_scientist", "risk_business_user")
+    return {
+        **{name: secrets.token_hex(16) for name in names + keys + tokens},
+        "cookie": secrets.token_hex(32),
+        "backup_key": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "evidence_key": new_key().get_secret_value(),
+    }

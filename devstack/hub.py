@@ -43,13 +43,13 @@ def proxy(public_port: int, api_port: int, token: str) -> Part:
     )
 
 
-def hub(state: Path, variables: Mapping[str, str]) -> Part:
+def hub(state: Path, variables: Mapping[str, str], configuration: Path = CONFIGURATION) -> Part:
     """JupyterHub itself; `variables` are the platform's, as a Kubernetes Secret and ConfigMap would give them."""
     folder = state / "hub"
     folder.mkdir(exist_ok=True)
     return Part(
         name="hub",
-        command=(sys.executable, "-m", "jupyterhub", "--config", str(CONFIGURATION)),
+        command=(sys.executable, "-m", "jupyterhub", "--config", str(configuration)),
         environment={**variables, "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"},
         ready=http_ok(variables["HUB_BIND_URL"] + "/hub/health"),
         folder=folder,

@@ -14,8 +14,10 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 from botocore.config import Config
+from pydantic import SecretStr
 
 from devstack import database, object_store, sso
+from devstack.aws import COPY_REGION
 from devstack.aws.part import aws_control_plane
 from devstack.choices import Choices
 from devstack.process import LOOPBACK, Part
@@ -23,9 +25,27 @@ from devstack.risk_api.access import UserType
 from devstack.risk_api.part import risk_api
 from domain.errors import Failed
 from environments.loader import PROJECT
+from environments.settings import AwsSettings, ObjectStoreSettings
+from systems.evidence import publish_key
+from systems.signing import SigningKey
 
 BUCKET = "riskhub-backup"
+EVIDENCE_KEY = AwsSettings.model_fields["evidence_key"].default
 ACCOUNT_ROLE = "arn:aws:iam::123456789012:role/riskhub-backup"  # moto's own account
+
+
+def lay_out_file_system(folder: Path) -> None:
+    """What EFS has beside the homes: sample notebooks and libraries; what is there already stays."""
+    for name in ("user-data", "notebooks", "data", "libs"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for sample in (PROJECT / "notebooks").glob("*.ipynb"):
+        shutil.copy2(sample, folder / "notebooks" / sample.name)
+    shutil.copytree(
+        PROJECT / "notebooks" / "libs",
+        folder / "libs",
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
 
 
 @dataclass(frozen=True)
@@ -69,7 +89,14 @@ class Services:
             sso.sso(ports["sso"], keys["oauth_client"], f"{self.hub_url}/hub/oauth_callback", host),
             object_store.object_store(self.state, s3_ports, keys["s3_key"], keys["s3_secret"], host),
             risk_api(self.state, ports["risk-api"], tokens, host),
-            aws_control_plane(self.state, ports["aws"], self.choices.file_system_id, self.file_system, host),
+            aws_control_plane(
+                self.state,
+                ports["aws"],
+                self.choices.file_system_id,
+                self.file_system,
+                secrets={EVIDENCE_KEY: keys["evidence_key"]},
+                host=host,
+            ),
         )
 
     def values(self) -> dict[str, str]:
@@ -93,29 +120,27 @@ class Services:
             "AWS_CONTROL_ACCESS_KEY_ID": keys["aws_key"],
             "AWS_CONTROL_SECRET_ACCESS_KEY": keys["aws_secret"],
             "AWS_BACKUP_ROLE_ARN": ACCOUNT_ROLE,
+            "AWS_BACKUP_COPY_REGION": COPY_REGION,
             "RISK_API_URL": self.url("risk-api"),
             "RISK_API_TOKEN": keys["risk_platform"],
         }
 
-    def lay_out_file_system(self) -> None:
-        """Folders, sample notebooks and libraries; what is there already stays."""
-        for name in ("user-data", "notebooks", "data", "libs"):
-            (self.file_system / name).mkdir(parents=True, exist_ok=True)
-        for sample in (PROJECT / "notebooks").glob("*.ipynb"):
-            shutil.copy2(sample, self.file_system / "notebooks" / sample.name)
-        shutil.copytree(
-            PROJECT / "notebooks" / "libs",
-            self.file_system / "libs",
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-
     def create_bucket(self) -> None:
-        """The backup bucket, versioned and with Object Lock, unless it is there.
+        """The backup bucket, versioned and with Object Lock, and in it the public key of its evidence.
 
         Raises:
             Failed: the object store does not make it.
         """
+        self._make_bucket()
+        store = ObjectStoreSettings(
+            bucket=BUCKET,
+            endpoint_url=self.url("object-store-0"),
+            access_key_id=SecretStr(self.choices.secrets["s3_key"]),
+            secret_access_key=SecretStr(self.choices.secrets["s3_secret"]),
+        )
+        publish_key(store, SigningKey(SecretStr(self.choices.secrets["evidence_key"])))
+
+    def _make_bucket(self) -> None:
         s3 = boto3.client(
             "s3",
             endpoint_url=self.url("object-store-0"),

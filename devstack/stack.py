@@ -15,7 +15,7 @@ from devstack import hub, scheduler
 from devstack.choices import Choices
 from devstack.parts import Parts, Report, remove_all_but
 from devstack.process import LOOPBACK, require_free, sweep
-from devstack.services import Services
+from devstack.services import Services, lay_out_file_system
 
 
 class Stack(Parts):
@@ -37,7 +37,7 @@ class Stack(Parts):
         sweep(self.state)
         for name, port in self.choices.ports.items():
             require_free(name, port)
-        self.services.lay_out_file_system()
+        lay_out_file_system(self.services.file_system)
         self._write_values()
         pool = ThreadPoolExecutor(2)
         try:

@@ -25,12 +25,13 @@ import psutil
 from devstack.choices import Choices
 from devstack.node.cluster import Cluster
 from devstack.parts import Parts
+from devstack.rehearsal import Rehearsal
 from devstack.stack import Stack
 from domain.errors import RiskhubError
 
 Phase = Literal["starting", "up", "stopping", "down", "failed"]
-Kind = Literal["stack", "cluster"]
-KINDS: dict[str, type[Parts]] = {"stack": Stack, "cluster": Cluster}
+Kind = Literal["stack", "cluster", "rehearsal"]
+KINDS: dict[str, type[Parts]] = {"stack": Stack, "cluster": Cluster, "rehearsal": Rehearsal}
 
 
 class Status:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -34,8 +35,8 @@ class Plan(Generic[T]):
     """Everything one run would do, in order, and what it looked at and leaves alone."""
 
     title: str
-    actions: tuple[Action[T], ...]
-    left_alone: tuple[Action[T], ...] = ()
+    actions: Collection[Action[T]]
+    left_alone: Collection[Action[T]] = ()
 
     @property
     def digest(self) -> str:

@@ -7,12 +7,16 @@ A recovery point is one id over its members. It lies in the bucket below `recove
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
+from domain.errors import Damaged, Refused
 from domain.plan import Outcome
+from domain.record import Record
 
 MemberKind = Literal["snapshot", "homes", "database", "configuration"]
+
+_ID = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,47 @@ class Member:
 
 
 @dataclass(frozen=True)
+class RecoveryPoint:
+    """Members that belong together, under one id."""
+
+    id: str
+    members: tuple[Member, ...]
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was begun, in UTC: nothing later is in it."""
+        return datetime.strptime(self.id, _ID).replace(tzinfo=UTC)
+
+    def member(self, kind: MemberKind) -> Member:
+        """The member of this kind.
+
+        Raises:
+            Refused: the point has none.
+        """
+        found = next((member for member in self.members if member.kind == kind), None)
+        if found is None:
+            raise Refused(f"recovery point {self.id}", f"it has no {kind}", "choose another point")
+        return found
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What could be restored now, and the last proof of it.
+
+    Attributes:
+        point: the newest recovery point that can be read.
+        damaged: newer ones that cannot.
+        homes: when the newest point of the homes was made, in UTC.
+        drill: the record of the last drill that was carried out.
+    """
+
+    point: RecoveryPoint | None
+    damaged: tuple[Damaged, ...]
+    homes: datetime | None
+    drill: Record | None
+
+
+@dataclass(frozen=True)
 class Taken:
     """What became of one member: the member when it exists, and the outcome to tell."""
 
@@ -50,6 +95,14 @@ class Taken:
     member: Member | None = None
 
 
+def is_point_id(text: str) -> bool:
+    """Is it the id of a point: a real time, written as `20260301T013000Z`?"""
+    try:
+        return point_id(datetime.strptime(text, _ID).replace(tzinfo=UTC)) == text
+    except ValueError:
+        return False
+
+
 def point_id(moment: datetime) -> str:
     """The id of a point begun at `moment` (UTC): sorts by time and is safe in keys."""
-    return moment.strftime("%Y%m%dT%H%M%SZ")
+    return moment.strftime(_ID)

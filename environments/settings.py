@@ -67,11 +67,15 @@ class Settings(BaseModel):
 
 
 class HubSettings(Settings):
-    """The JupyterHub: its REST API and the address users see."""
+    """The JupyterHub: its REST API and the address users see.
+
+    `crypt_key`: what the Hub encrypts auth_state with, JUPYTERHUB_CRYPT_KEY; of a cluster it is read there.
+    """
 
     api_url: Url
     public_url: Url
     api_token: Token
+    crypt_key: SecretStr | None = None
     authentication: Literal["sso", "local"] = "sso"
     timeout: Seconds = timedelta(seconds=10)
 
@@ -123,7 +127,12 @@ class ObjectStoreSettings(Settings):
 
 
 class AwsSettings(Settings):
-    """AWS's control plane. `endpoint_url` is set only where it is emulated, and outputs say so."""
+    """AWS's control plane. `endpoint_url` is set only where it is emulated, and outputs say so.
+
+    Attributes:
+        backup_copy_region: where each snapshot is copied to, into the vault of the same name; none by default.
+        evidence_key: the secret that holds the key which signs evidence.
+    """
 
     region: str
     endpoint_url: Url | None = None
@@ -131,10 +140,18 @@ class AwsSettings(Settings):
     secret_access_key: SecretStr | None = None
     backup_vault: str
     backup_role_arn: str
+    backup_copy_region: str | None = None
+    evidence_key: str = "riskhub/evidence-signing-key"
 
     @property
     def emulated(self) -> bool:
         return self.endpoint_url is not None
+
+    @model_validator(mode="after")
+    def _copies_go_elsewhere(self) -> AwsSettings:
+        if self.backup_copy_region == self.region:
+            raise ValueError("backup_copy_region is the region itself: a copy there is lost together with it")
+        return self
 
 
 class RiskApiSettings(Settings):
@@ -206,6 +223,43 @@ class HealthSettings(Settings):
     storage_warn_share: float = Field(default=0.85, gt=0, lt=1)
 
 
+class RecoverySettings(Settings):
+    """What recovery is held against.
+
+    Attributes:
+        rto: from nothing to a user's own notebook running, at most.
+        rpo_homes, rpo_database: the work of at most so long may be lost.
+        drill_every: a drill that passed is at most so old.
+        approval: how long a run that was started in Prefect waits for somebody to approve it.
+        notebook: below a home; what a drill runs as its owner, so choose one that changes nothing elsewhere.
+    """
+
+    rto: Seconds = timedelta(hours=4)
+    rpo_homes: Seconds = timedelta(minutes=30)
+    rpo_database: Seconds = timedelta(hours=26)
+    drill_every: Seconds = timedelta(days=31)
+    approval: Seconds = timedelta(minutes=30)
+    notebook: str
+
+
+class RetentionPolicy(Settings):
+    """Which recovery points stay.
+
+    Attributes:
+        daily: the newest of each of the last so many days that have one, in UTC.
+        weekly: the same of ISO weeks.
+        monthly: the same of months.
+        max_share: at most this share of the points is removed in one run; a larger plan is refused whole.
+        at_least: so many removals are always allowed, however few points there are.
+    """
+
+    daily: int = Field(default=14, ge=0)
+    weekly: int = Field(default=8, ge=0)
+    monthly: int = Field(default=12, ge=0)
+    max_share: float = Field(default=0.5, gt=0, le=1)
+    at_least: int = Field(default=7, ge=0)
+
+
 class Environment(Settings):
     """One environment, whole."""
 
@@ -220,6 +274,8 @@ class Environment(Settings):
     cluster: ClusterSettings | None = None
     culling: CullPolicy = CullPolicy()
     health: HealthSettings = HealthSettings()
+    recovery: RecoverySettings | None = None
+    retention: RetentionPolicy = RetentionPolicy()
 
     @model_validator(mode="after")
     def _local_login_is_for_development(self) -> Environment:

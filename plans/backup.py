@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from domain.clock import in_words
 from domain.plan import Action, Plan
 from domain.recovery import MemberKind, Snapshot, Taken
 
@@ -18,7 +19,7 @@ def plan_backup(targets: dict[MemberKind, str], last: Snapshot | None, *, now: d
         targets: what each member is taken of, as people know it.
         last: the newest snapshot, for the reason shown.
     """
-    age = "there is none yet" if last is None else f"the last one is {_words(now - last.created_at)} old"
+    age = "there is none yet" if last is None else f"the last one is {in_words(now - last.created_at)} old"
     reasons: dict[MemberKind, str] = {
         "snapshot": f"all homes as one, kept by AWS Backup; {age}",
         "homes": "every home as plain objects, at every point in time",
@@ -34,8 +35,3 @@ def plan_backup(targets: dict[MemberKind, str], last: Snapshot | None, *, now: d
 def is_whole(taken: Sequence[Taken]) -> bool:
     """Do the members make a recovery point? Only when each of them exists."""
     return {each.member.kind for each in taken if each.member} == set(MEMBERS)
-
-
-def _words(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"

@@ -56,8 +56,14 @@ def require_seal(cluster: ClusterSettings) -> Seal:
     return Seal(cluster.backup_key)
 
 
-def sealed_configuration(cluster: ClusterSettings, manifests: Sequence[Manifest], seal: Seal) -> dict[str, Any]:
-    """The cluster's part of the document: `manifests` as they are, but Secrets sealed, with fingerprints."""
+def sealed_configuration(
+    cluster: ClusterSettings, manifests: Sequence[Manifest], seal: Seal, *, deployed: Sequence[Manifest] = ()
+) -> dict[str, Any]:
+    """The cluster's part of the document: `manifests` as they are, but Secrets sealed, with fingerprints.
+
+    `deployed`: the manifests that were last deployed and proven. A restore of the configuration leaves them to
+    `riskhub deploy hub`; a drill starts its Hub from them.
+    """
     document: dict[str, Any] = {
         "name": cluster.name,
         "identity": cluster.identity,
@@ -73,6 +79,7 @@ def sealed_configuration(cluster: ClusterSettings, manifests: Sequence[Manifest]
             for manifest in manifests
             if manifest["kind"] == "Secret"
         ],
+        "deployed": list(deployed),
     }
     return {**document, "signature": seal.signature(document)}
 
@@ -84,6 +91,28 @@ def open_configuration(body: bytes, seal: Seal, *, thing: str) -> tuple[Manifest
         Refused: it holds no cluster, or was sealed under another key.
         Damaged: it is not what was saved.
     """
+    saved = _genuine(body, seal, thing)
+    try:
+        return (*saved["objects"], *(_opened(each, seal, thing) for each in saved["secrets"]))
+    except (KeyError, TypeError, AttributeError):
+        raise _no_document(thing) from None
+
+
+def deployed_then(body: bytes, seal: Seal, *, thing: str) -> tuple[Manifest, ...]:
+    """The manifests that were last deployed when the document was saved. Errors as `open_configuration`.
+
+    Raises:
+        Refused: it holds none.
+    """
+    deployed = _genuine(body, seal, thing).get("deployed")
+    if not deployed:
+        step = "riskhub deploy hub, then take another recovery point"
+        raise Refused(thing, "it does not tell what was deployed", step)
+    return tuple(deployed)
+
+
+def _genuine(body: bytes, seal: Seal, thing: str) -> dict[str, Any]:
+    """The cluster's part of the document, if it is what we wrote."""
     try:
         document = json.loads(body)
         if "cluster" not in document:
@@ -96,9 +125,13 @@ def open_configuration(body: bytes, seal: Seal, *, thing: str) -> tuple[Manifest
         if not seal.is_signed(saved, signature):
             cause = "its signature does not fit: somebody without the key altered it"
             raise Damaged(thing, cause, "take another recovery point, and find out who wrote to this one")
-        return (*saved["objects"], *(_opened(each, seal, thing) for each in saved["secrets"]))
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise Damaged(thing, "it is no configuration document", "take another recovery point") from None
+        raise _no_document(thing) from None
+    return saved
+
+
+def _no_document(thing: str) -> Damaged:
+    return Damaged(thing, "it is no configuration document", "take another recovery point")
 
 
 def recognised(manifest: Manifest, seal: Seal) -> SavedObject:

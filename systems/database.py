@@ -72,6 +72,21 @@ def dump_database(
     return DatabaseDump(path, path.stat().st_size, digest.hexdigest(), revision, version, tables)
 
 
+def restore_database(database: DatabaseSettings, path: Path, *, deadline: timedelta = timedelta(minutes=30)) -> None:
+    """Fill an empty database from a dump, all of it or nothing.
+
+    Raises:
+        Refused: the database holds tables already; a restore over them would mix two Hubs.
+        Unreachable, Failed: as `dump_database`; nothing of it is there.
+    """
+    there = ask(database, "select count(*) from pg_tables where schemaname = 'public'")
+    if there != "0":
+        raise Refused(_where(database), f"it holds {there} tables already", "restore into an empty database")
+    name = _connection(database)["PGDATABASE"]
+    arguments = ("--exit-on-error", "--single-transaction", "--no-owner", f"--dbname={name}", str(path))
+    _run(database, deadline, "pg_restore", *arguments)
+
+
 def why_no_login(database: DatabaseSettings) -> tuple[LoginTrouble, str]:
     """Why nobody can log in with this URL, and the user, host or database it is about.
 
@@ -106,14 +121,24 @@ def ask(database: DatabaseSettings, query: str) -> str:
     ).strip()
 
 
-def _run(database: DatabaseSettings, deadline: timedelta, tool: str, *arguments: str) -> str:
-    where = _where(database)
+def tool_of(database: DatabaseSettings, tool: str) -> str:
+    """The path of a Postgres client program.
+
+    Raises:
+        Refused: it is not installed here.
+    """
     program = str(database.tools / tool) if database.tools else shutil.which(tool)
     if program is None or not Path(program).exists():
-        raise Refused(where, f"{tool} is not installed here", "install the Postgres client, or set database.tools")
+        cause = f"{tool} is not installed here"
+        raise Refused(_where(database), cause, "install the Postgres client, or set database.tools")
+    return program
+
+
+def _run(database: DatabaseSettings, deadline: timedelta, tool: str, *arguments: str) -> str:
+    where = _where(database)
     try:
         done = subprocess.run(
-            (program, *arguments),
+            (tool_of(database, tool), *arguments),
             env={**os.environ, **_connection(database)},
             capture_output=True,
             text=True,

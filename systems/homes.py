@@ -38,5 +38,5 @@ def require_home_mount(homes: HomesSettings) -> None:
         raise Refused(
             f"homes at {homes.mount_point}",
             "there is no user-data folder: the file system is not mounted",
-            "mount it (or correct EFS_MOUNT_POINT) and run again",
+            "mount it (or correct EFS_MOUNT_POINT) and run again; in a new file system make that folder first",
         )

@@ -111,6 +111,40 @@ def list_objects(store: ObjectStoreSettings, prefix: str) -> Iterator[StoredObje
                 yield StoredObject(item["Key"], item["Size"], to_utc(item["LastModified"]))
 
 
+def locked_until(store: ObjectStoreSettings, key: str) -> datetime | None:
+    """Until when the object can be neither deleted nor replaced, in UTC; None when it is not locked.
+
+    Raises:
+        Refused, Unreachable: as `get_object`.
+    """
+    with _told(store, key):
+        until = _client(store).head_object(Bucket=store.bucket, Key=key).get("ObjectLockRetainUntilDate")
+    return to_utc(until) if until else None
+
+
+def list_versions(store: ObjectStoreSettings, prefix: str) -> Iterator[tuple[str, str]]:
+    """Key and version of all that the keys that begin with `prefix` ever held, delete markers too.
+
+    Raises:
+        Refused, Unreachable: as `get_object`, while iterating.
+    """
+    with _told(store, prefix):
+        for page in _client(store).get_paginator("list_object_versions").paginate(Bucket=store.bucket, Prefix=prefix):
+            for item in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                yield item["Key"], item["VersionId"]
+
+
+def delete_version(store: ObjectStoreSettings, key: str, version: str) -> None:
+    """Remove one version for good.
+
+    Raises:
+        Refused: it is locked, or may not be deleted.
+        Unreachable: no answer; it may be gone or not.
+    """
+    with _told(store, key):
+        _client(store).delete_object(Bucket=store.bucket, Key=key, VersionId=version)
+
+
 @contextlib.contextmanager
 def _told(store: ObjectStoreSettings, key: str) -> Iterator[None]:
     """Errors of the wire in the words of the house."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 
 from domain.errors import Damaged, Refused
-from domain.recovery import Member, MemberKind
+from domain.recovery import Member, MemberKind, RecoveryPoint, is_point_id
 from environments.settings import ObjectStoreSettings
 from systems.answers import Absent
-from systems.objects import get_object, list_objects, put_object
+from systems.objects import delete_version, get_object, list_objects, list_versions, locked_until, put_object
 
 FOLDER = "recovery-points"
+_PARTS = 3  # of a manifest's key: folder, point, name
 
 
 def store_member(
@@ -48,21 +49,71 @@ def seal_recovery_point(store: ObjectStoreSettings, point: str, members: Sequenc
     return key
 
 
+def point_locked_until(store: ObjectStoreSettings, point: str) -> datetime | None:
+    """Until when a sealed point is locked, in UTC: its manifest is. Errors as `systems.objects`."""
+    return locked_until(store, f"{FOLDER}/{point}/manifest.json")
+
+
+def remove_point(store: ObjectStoreSettings, point: str) -> int:
+    """Remove every version of a point's objects; how many they were.
+
+    The manifest goes first: without it there is no point, so a removal that is cut off leaves none that lacks a part.
+
+    Raises:
+        Refused: a version is locked; where that is the manifest's, the point is still whole.
+        Unreachable: as `systems.objects`.
+    """
+    manifest = f"{FOLDER}/{point}/manifest.json"
+    versions = sorted(list_versions(store, f"{FOLDER}/{point}/"), key=lambda each: each[0] != manifest)
+    for key, version in versions:
+        delete_version(store, key, version)
+    return len(versions)
+
+
 def list_points(store: ObjectStoreSettings) -> list[str]:
     """The ids of all sealed points, oldest first."""
     keys = (each.key for each in list_objects(store, f"{FOLDER}/"))
-    return sorted(key.split("/")[1] for key in keys if re.fullmatch(rf"{FOLDER}/[^/]+/manifest\.json", key))
+    manifests = (key.split("/") for key in keys if key.endswith("/manifest.json"))
+    return sorted(parts[1] for parts in manifests if len(parts) == _PARTS and is_point_id(parts[1]))
 
 
-def read_point(store: ObjectStoreSettings, point: str) -> tuple[Member, ...]:
-    """The members of a sealed point.
+def newest_point(store: ObjectStoreSettings) -> RecoveryPoint | None:
+    """The last sealed point, if there is one. Errors as `read_point`."""
+    points = list_points(store)
+    return read_point(store, points[-1]) if points else None
+
+
+def choose_point(store: ObjectStoreSettings, point: str | None) -> RecoveryPoint:
+    """The point that is named, else the newest.
+
+    Raises:
+        Refused: the bucket holds none; or as `read_point`.
+    """
+    chosen = newest_point(store) if point is None else read_point(store, point)
+    if chosen is None:
+        where = f"bucket {store.bucket}"
+        raise Refused(where, "it holds no recovery point", "run riskhub backup run first, or name the right bucket")
+    return chosen
+
+
+def newest_first(store: ObjectStoreSettings) -> Iterator[RecoveryPoint | Damaged]:
+    """Every sealed point, read as it is asked for; a damaged one hides no other. Errors else as `systems.objects`."""
+    for point in reversed(list_points(store)):
+        try:
+            yield read_point(store, point)
+        except Damaged as damage:
+            yield damage
+
+
+def read_point(store: ObjectStoreSettings, point: str) -> RecoveryPoint:
+    """A sealed point.
 
     Raises:
         Refused: there is no such point.
         Damaged: its manifest cannot be read.
     """
     thing = f"recovery point {point}"
-    if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", point):
+    if not is_point_id(point):
         raise Refused(thing, "no point is called so", "write it as 20260301T013000Z; riskhub backup run names it")
     try:
         body = get_object(store, f"{FOLDER}/{point}/manifest.json")
@@ -70,7 +121,7 @@ def read_point(store: ObjectStoreSettings, point: str) -> tuple[Member, ...]:
         cause = "there is none, or it was never sealed"
         raise Refused(thing, cause, f"list s3://{store.bucket}/{FOLDER}/ and choose one with a manifest.json") from None
     try:
-        return tuple(Member(**member) for member in json.loads(body)["members"])
+        return RecoveryPoint(point, tuple(Member(**member) for member in json.loads(body)["members"]))
     except (KeyError, TypeError, ValueError):
         raise Damaged(thing, "its manifest cannot be read", "take another point") from None
 

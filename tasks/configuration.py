@@ -9,9 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from domain.deployment import Difference, ObjectKey
-from domain.errors import Refused
 from domain.plan import Outcome, Plan
-from domain.recovery import Member
 from environments import Environment
 from systems import recovery_points
 from systems.cluster.configuration import asked_by_workloads, differences, restore
@@ -24,14 +22,7 @@ from tasks.retries import while_unreachable
 def choose_point(env: Environment, point: str | None) -> str:
     """The recovery point to restore a cluster from: the one that is named, else the newest."""
     cluster_of(env)
-    if point is not None:
-        recovery_points.read_point(env.objects, point)
-        return point
-    points = recovery_points.list_points(env.objects)
-    if not points:
-        where = f"bucket {env.objects.bucket}"
-        raise Refused(where, "it holds no recovery point", "run riskhub backup run first, or name the right bucket")
-    return points[-1]
+    return recovery_points.choose_point(env.objects, point).id
 
 
 @task(name="compare-configuration", cache_policy=NO_CACHE, **while_unreachable(2, 2))
@@ -54,12 +45,5 @@ def restore_objects(env: Environment, point: str, plan: Plan[ObjectKey]) -> list
 
 
 def _body(env: Environment, point: str) -> bytes:
-    return recovery_points.read_member(env.objects, _configuration_of(env, point))
-
-
-def _configuration_of(env: Environment, point: str) -> Member:
-    members = recovery_points.read_point(env.objects, point)
-    found = next((member for member in members if member.kind == "configuration"), None)
-    if found is None:
-        raise Refused(f"recovery point {point}", "it holds no configuration", "choose another point")
-    return found
+    member = recovery_points.read_point(env.objects, point).member("configuration")
+    return recovery_points.read_member(env.objects, member)

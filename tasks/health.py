@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from domain.clock import utc_now
 from domain.health import Finding
 from environments import Environment
+from plans.recovery import in_one, judge_recovery
 from systems import probes
-from systems.probes import Probe, probes_of
+from systems.probes import Probe, Seen
+from systems.recovery_standing import read_standing
 
-__all__ = ["carry_out", "probes_of"]
+_RECOVERY_DEADLINE = timedelta(seconds=20)
+
+
+def probes_of(env: Environment) -> tuple[Probe, ...]:
+    """Every probe of the platform's parts, and of what would bring them back."""
+    return (*probes.probes_of(env), Probe("recovery", partial(look_at_recovery, env), _RECOVERY_DEADLINE))
+
+
+def look_at_recovery(env: Environment) -> Seen:
+    """What `riskhub recovery status` tells: age of the points, and whether a drill showed that they work."""
+    if env.recovery is None:
+        return Seen(f"environment {env.name} has no [recovery] section", "not configured")
+    told = in_one(judge_recovery(read_standing(env.objects), env.recovery, now=utc_now()))
+    return Seen(told.seen, told.state, told.next_step)
 
 
 @task(name="probe", task_run_name="probe-{probe.name}", cache_policy=NO_CACHE)

@@ -7,11 +7,11 @@ or one with a line break shows as its name and nothing else.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from domain.plan import OutcomeState
 from domain.record import PlannedAction, Record, RunState
+from domain.text import visible
 
 ROWS = 200  # an artifact is read by a person; the whole list is in the evidence
 LONGEST = 300
@@ -30,11 +30,7 @@ _OUTCOMES: dict[OutcomeState, str] = {"failed": "❌ failed", "skipped": "skippe
 def escaped(text: str) -> str:
     """`text` as literal markdown of one line; control and direction characters become visible escapes."""
     short = text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
-    visible = "".join(
-        character.encode("unicode_escape").decode() if unicodedata.category(character)[0] == "C" else character
-        for character in short
-    )
-    entities = visible.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    entities = visible(short).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     literal = _SPECIAL.sub(r"\\\1", entities)
     return literal.replace("://", "&#58;//").replace("www.", "www&#46;")
 

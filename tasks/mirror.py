@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 
 from prefect import task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
@@ -25,7 +23,6 @@ from systems.mirror import (
     Overtaken,
     Part,
     Point,
-    Progress,
     PushPolicy,
     PushResult,
     join_shards,
@@ -35,12 +32,12 @@ from systems.mirror import (
     push_shard,
     starts_of,
 )
+from tasks.progress import in_the_ui
 from tasks.retries import while_unreachable
 
 SHARD = "mirror-shard/part"  # the deployment whose runs push a shard each
 _TRIES = 3
 _TOLD = 100  # of what was skipped
-_EVERY = timedelta(seconds=5)
 
 
 @task(name="observe-mirror", cache_policy=NO_CACHE, **while_unreachable(2, 2))
@@ -126,34 +123,6 @@ def outcomes_of(pushed: PushResult, started: datetime) -> tuple[list[Outcome], d
 def mirror_of(env: Environment) -> MirrorLocation:
     """Where the homes are mirrored to."""
     return MirrorLocation(env.objects, homes.MIRROR_PREFIX)
-
-
-def in_the_ui(key: str) -> Callable[[Progress], None]:
-    """A listener that shows a bar and words in the Prefect UI once a push takes longer than a moment.
-
-    A Prefect that died must not stop a push: then it is shown no more, and the log says so.
-    """
-    last = time.monotonic()
-    shown = None
-    gone = False
-
-    def tell(progress: Progress) -> None:
-        nonlocal last, shown, gone
-        now = time.monotonic()
-        if gone or now - last < _EVERY.total_seconds():
-            return
-        last = now
-        percent = min(100.0, 100 * progress.done / max(progress.total, 1))
-        try:
-            if shown is None:
-                shown = create_progress_artifact(percent, key=f"{key}-progress", description=progress.words)
-            else:
-                update_progress_artifact(shown, percent, description=progress.words)
-        except Exception as error:
-            gone = True
-            get_run_logger().warning("Progress is shown no more: Prefect did not take it (%s)", type(error).__name__)
-
-    return tell
 
 
 def _push(env: Environment) -> PushResult:

@@ -8,8 +8,7 @@ no task of Prefect's: a server that died must not cost the evidence.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +24,7 @@ from domain.record import Record, RunState, planned_actions, state_of
 from environments.loader import state_folder
 from environments.settings import Environment
 from systems import evidence
+from systems.signing import SigningKey
 from tasks.markdown import links_part, plan_page, record_page
 
 
@@ -50,10 +50,12 @@ def record(
     measures: Mapping[str, float | int | str | None] | None = None,
     links: Mapping[str, str] | None = None,
     state: RunState | None = None,
+    then: Callable[[Record], Record] | None = None,
 ) -> Record:
     """The run's result, kept as evidence and shown as the artifact `<flow>-result`.
 
     The state follows from the outcomes and findings (some bad: `partial`) unless it is given.
+    `then`: what is made from the evidence once it is kept, and adds where it lies before the record is shown.
     """
     made = Record(
         flow=flow,
@@ -68,15 +70,16 @@ def record(
         links=dict(links or {}),
         **(planned_actions(plan) if plan else {}),
     )
-    return leave(made, environment)
+    return leave(made, environment, then)
 
 
-def leave(made: Record, environment: Environment | None) -> Record:
+def leave(made: Record, environment: Environment | None, then: Callable[[Record], Record] | None = None) -> Record:
     """Keep `made` as evidence and show it; returns it with the links to both.
 
     Without an environment (its file could not be read) the evidence stays in the state folder.
     """
     kept = _kept(made, environment)
+    kept = then(kept) if then else kept
     pages = _pages(environment, made.flow, "run", *(["plan"] if made.plan_digest else []))
     shown = kept.model_copy(update={"links": {**kept.links, **pages}})
     create_markdown_artifact(record_page(shown), key=f"{made.flow}-result", description=f"{made.state}: {made.summary}")
@@ -93,34 +96,42 @@ def _kept(made: Record, environment: Environment | None) -> Record:
     if environment is None:
         return _kept_locally(made, "no environment tells where the bucket is")
     try:
-        key = evidence.store_evidence(environment.objects, made)
+        signing: SigningKey | None = evidence.signing_key(environment.aws)
     except RiskhubError as error:
-        return _kept_locally(made, str(error))
+        signing = None
+        made = _with(made, f"evidence is not signed: {error}", "make the key answer again; this run stays unsigned")
+    try:
+        key = evidence.store_evidence(environment.objects, made, signing)
+    except RiskhubError as error:
+        return _kept_locally(made, str(error), signing)
     return made.model_copy(update={"links": {**made.links, "evidence": f"s3://{environment.objects.bucket}/{key}"}})
 
 
-def _kept_locally(made: Record, why: str) -> Record:
-    warning = Finding(
-        probe="evidence",
-        state="failed",
-        seen=f"evidence is not in the bucket: {why}",
-        next_step="copy it to the bucket's evidence/ folder once it answers",
+def _kept_locally(made: Record, why: str, signing: SigningKey | None = None) -> Record:
+    told = _with(
+        made,
+        f"evidence is not in the bucket: {why}",
+        "copy it to the bucket's evidence/ folder once it answers",
     )
-    body = evidence.evidence_body(made)
-    path = state_folder() / "evidence" / evidence.evidence_name(made, body)
-    links = {**made.links, "evidence": str(path)}
+    body = evidence.evidence_body(told, signing)
+    path = state_folder() / "evidence" / evidence.evidence_name(told, body)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
     except OSError as error:
-        warning = replace(
-            warning,
-            seen=f"{warning.seen}; and {path} could not be written: {error.strerror}",
-            next_step="keep the run's log: it is the only record",
+        return _with(
+            made,
+            f"evidence is not in the bucket: {why}; and {path} could not be written: {error.strerror}",
+            "keep the run's log: it is the only record",
         )
-        links = made.links
-    get_run_logger().warning("%s. Next: %s", warning.seen, warning.next_step)
-    return made.model_copy(update={"findings": (*made.findings, warning), "links": links})
+    return told.model_copy(update={"links": {**told.links, "evidence": str(path)}})
+
+
+def _with(made: Record, seen: str, next_step: str) -> Record:
+    """The record with a finding on its own evidence."""
+    get_run_logger().warning("%s. Next: %s", seen, next_step)
+    finding = Finding(probe="evidence", state="failed", seen=seen, next_step=next_step)
+    return made.model_copy(update={"findings": (*made.findings, finding)})
 
 
 def _flow_name() -> str:

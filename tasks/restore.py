@@ -13,7 +13,8 @@ from domain.plan import Outcome
 from environments import Environment
 from systems import homes, hub
 from systems.mirror import RestorePlan, apply_restore, plan_restore
-from tasks.mirror import in_the_ui, mirror_of
+from tasks.mirror import mirror_of
+from tasks.progress import in_the_ui
 from tasks.retries import while_unreachable
 
 
@@ -26,7 +27,16 @@ def compare_home(env: Environment, user: str, *, at: datetime | None, path: str 
 
 @task(name="require-server-stopped", cache_policy=NO_CACHE)
 def require_server_stopped(env: Environment, user: str) -> None:
-    """Refuse while the user works in the home; a Hub that does not answer must not stop a restore."""
+    """Refuse while the user works in the home."""
+    refuse_while_in_use(env, user)
+
+
+def refuse_while_in_use(env: Environment, user: str) -> None:
+    """Refuse while the user's server runs; a Hub that does not answer must not stop a restore.
+
+    Raises:
+        Refused: it runs.
+    """
     try:
         running = [server for server in hub.list_servers(env.hub) if server.user == user]
     except Unreachable as error:

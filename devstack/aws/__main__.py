@@ -1,10 +1,19 @@
-"""`python -m devstack.aws --port PORT --state FOLDER --file-system ID=FOLDER`: serve until ended."""
+"""`python -m devstack.aws --port PORT --state FOLDER --file-system ID=FOLDER`: serve until ended.
+
+SIGUSR1   a day passes: the start windows of jobs that wait run out
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import signal
+from datetime import timedelta
 from pathlib import Path
 
+from devstack.aws import SECRETS
+from devstack.aws.backup_api import BackupApi
 from devstack.aws.server import create_server
 from devstack.process import LOOPBACK
 
@@ -24,7 +33,10 @@ def main() -> None:
     parser.add_argument("--host", default=LOOPBACK)
     arguments = parser.parse_args()
     file_systems = dict(arguments.file_system)
-    create_server(arguments.host, arguments.port, arguments.state.resolve(), file_systems).serve_forever()
+    secrets = json.loads(os.environ.get(SECRETS, "{}"))
+    server = create_server(arguments.host, arguments.port, arguments.state.resolve(), file_systems, secrets)
+    signal.signal(signal.SIGUSR1, lambda _number, _frame: BackupApi.jobs.let_pass(timedelta(days=1)))
+    server.serve_forever()
 
 
 def _file_system(text: str) -> tuple[str, Path]:

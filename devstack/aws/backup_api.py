@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from moto.backup.models import Vault
+from moto.backup.models import Vault, backup_backends
 from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.efs.models import EFSBackend, efs_backends
@@ -18,6 +18,7 @@ from devstack.aws.jobs import BackupJob, Jobs, RestoreJob, TokenReused
 from devstack.aws.recovery_points import RecoveryPoint
 from devstack.aws.requests import (
     backup_request,
+    copy_request,
     invalid_request,
     invalid_value,
     matching,
@@ -90,7 +91,7 @@ class BackupApi(BackupResponse):
         params = self._input()
         vault = self._vault(params["BackupVaultName"])
         points = matching(
-            [point for point in self.jobs.points.newest_first() if point.vault == vault.backup_vault_name],
+            [point for point in self.jobs.points.newest_first() if point.vault_arn == vault.backup_vault_arn],
             params,
             {
                 "ByResourceArn": lambda point, arn: point.resource_arn == arn,
@@ -104,7 +105,12 @@ class BackupApi(BackupResponse):
 
     def list_recovery_points_by_resource(self) -> ActionResult:
         params = self._input()
-        points = [point for point in self.jobs.points.newest_first() if point.resource_arn == params["ResourceArn"]]
+        here = {vault.backup_vault_arn for vault in self.backup_backend.list_backup_vaults()}
+        points = [
+            point
+            for point in self.jobs.points.newest_first()
+            if point.resource_arn == params["ResourceArn"] and point.vault_arn in here
+        ]
         shown, token = page(points, params)
         return _list("RecoveryPoints", [shapes.recovery_point_of_resource(point) for point in shown], token)
 
@@ -123,8 +129,33 @@ class BackupApi(BackupResponse):
         )
 
     def delete_recovery_point(self) -> EmptyResult:
+        vault = self._vault(self._input()["BackupVaultName"])
+        if vault.locked:
+            raise invalid_request(f"Backup vault {vault.backup_vault_name} is locked: what is in it cannot be deleted.")
         self.jobs.points.remove(self._recovery_point())
         return EmptyResult()
+
+    # Copy jobs
+
+    def start_copy_job(self) -> ActionResult:
+        params = self._input()
+        required(params, "SourceBackupVaultName", "RecoveryPointArn")
+        point = self._point_in(params["SourceBackupVaultName"], params["RecoveryPointArn"])
+        backends = backup_backends[self.current_account]
+        request = copy_request(params, point, lambda region: backends[region])
+        try:
+            job = self.jobs.start_copy(request, params.get("IdempotencyToken"))
+        except TokenReused as error:
+            raise invalid_value(str(error)) from None
+        backends[request.vault_arn.split(":")[3]].tag_resource(job.arn, point.tags)
+        return ActionResult({"CopyJobId": job.id, "CreationDate": job.created_at, "IsParent": False})
+
+    def describe_copy_job(self) -> ActionResult:
+        job_id = self._input()["CopyJobId"]
+        job = self.jobs.copies.get(job_id)
+        if job is None:
+            raise not_found(f"Copy job {job_id} does not exist.")
+        return ActionResult({"CopyJob": shapes.copy_job(job, self.current_account)})
 
     # Restore jobs
 
@@ -222,7 +253,7 @@ class BackupApi(BackupResponse):
         return self.backup_backend.vaults[name]
 
     def _count(self, vault: Vault) -> int:
-        return sum(point.vault == vault.backup_vault_name for point in self.jobs.points.newest_first())
+        return sum(point.vault_arn == vault.backup_vault_arn for point in self.jobs.points.newest_first())
 
     def _backup_job(self) -> BackupJob:
         job_id = self._input()["BackupJobId"]
@@ -233,10 +264,13 @@ class BackupApi(BackupResponse):
 
     def _recovery_point(self) -> RecoveryPoint:
         params = self._input()
-        vault = self._vault(params["BackupVaultName"])
-        point = self.jobs.points.find(params["RecoveryPointArn"])
-        if point is None or point.vault != vault.backup_vault_name:
-            raise not_found(f"Recovery point {params['RecoveryPointArn']} does not exist.")
+        return self._point_in(params["BackupVaultName"], params["RecoveryPointArn"])
+
+    def _point_in(self, vault_name: str, arn: str) -> RecoveryPoint:
+        vault = self._vault(vault_name)
+        point = self.jobs.points.find(arn)
+        if point is None or point.vault_arn != vault.backup_vault_arn:
+            raise not_found(f"Recovery point {arn} does not exist.")
         return point
 
     def _require_plan(self, plan_id: str) -> None:

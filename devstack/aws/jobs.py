@@ -1,9 +1,11 @@
 """AWS Backup's jobs for EFS, as threads that really copy: the part of the service that moto lacks.
 
-A backup job copies the folder that stands for a file system into a recovery point. A restore job copies a
-recovery point into a new `aws-backup-restore_<datetime>` folder at the root of a file system, never in place.
-States and their order are AWS's. Jobs live in memory: what a killed server was doing is gone after a restart,
-and a backup that it cut off left no recovery point.
+A backup job copies the folder that stands for a file system into a recovery point. A copy job copies a recovery
+point into another vault. A restore job copies a recovery point into a new `aws-backup-restore_<datetime>` folder at
+the root of a file system, never in place. States and their order are AWS's, but for one: a restore that had to leave
+files out ends PARTIAL, which AWS's model has for backup and copy jobs only.
+Jobs live in memory: what a killed server was doing is gone after a restart, and what it cut off left no recovery
+point.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ from domain.clock import utc_now
 RESTORE_PREFIX = "aws-backup-restore_"
 
 BackupState = Literal["CREATED", "PENDING", "RUNNING", "ABORTING", "ABORTED", "COMPLETED", "FAILED", "EXPIRED"]
-RestoreState = Literal["PENDING", "RUNNING", "COMPLETED", "ABORTED", "FAILED"]
+CopyState = Literal["CREATED", "RUNNING", "COMPLETED", "FAILED"]
+RestoreState = Literal["PENDING", "RUNNING", "COMPLETED", "PARTIAL", "FAILED"]
+
+_LOOK_EVERY = timedelta(seconds=0.05)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,31 @@ class BackupJob:
 
 
 @dataclass(frozen=True)
+class CopyRequest:
+    """What a copy job is asked for: a recovery point, and the vault that it is to be in as well."""
+
+    point: RecoveryPoint
+    vault: str
+    vault_arn: str
+    role_arn: str
+    lifecycle: dict[str, int | bool | str] = field(default_factory=dict)
+
+
+@dataclass
+class CopyJob:
+    """One copy job. `arn` is of the recovery point that it will make."""
+
+    id: str
+    request: CopyRequest
+    arn: str
+    created_at: datetime
+    state: CopyState = "CREATED"
+    message: str = ""
+    finished_at: datetime | None = None
+    progress: Progress = field(default_factory=Progress)
+
+
+@dataclass(frozen=True)
 class RestoreRequest:
     """What a restore job is asked for: all of a recovery point, or what is `wanted` of it."""
 
@@ -89,7 +119,8 @@ class TokenReused(Exception):
     """An idempotency token came again with other parameters."""
 
 
-J = TypeVar("J", BackupJob, RestoreJob)
+Request = BackupRequest | CopyRequest | RestoreRequest
+J = TypeVar("J", BackupJob, CopyJob, RestoreJob)
 
 
 class _Tokens(Generic[J]):
@@ -99,7 +130,7 @@ class _Tokens(Generic[J]):
         self._jobs: dict[str, J] = {}
         self._lock = threading.Lock()
 
-    def once(self, token: str | None, request: BackupRequest | RestoreRequest, start: Callable[[], J]) -> J:
+    def once(self, token: str | None, request: Request, start: Callable[[], J]) -> J:
         if token is None:
             return start()
         with self._lock:
@@ -111,17 +142,24 @@ class _Tokens(Generic[J]):
 
 
 class Jobs:
-    """Runs backup and restore jobs over `file_systems`, the folder that stands for each file system id."""
+    """Runs backup, copy and restore jobs over `file_systems`, the folder that stands for each file system id."""
 
     def __init__(self, file_systems: Mapping[str, Path], points: RecoveryPoints) -> None:
         self.file_systems = file_systems
         self.points = points
         self.backups: dict[str, BackupJob] = {}
+        self.copies: dict[str, CopyJob] = {}
         self.restores: dict[str, RestoreJob] = {}
+        self._passed = timedelta(0)
         self._one_backup_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._ending = threading.Lock()
         self._backup_tokens: _Tokens[BackupJob] = _Tokens()
+        self._copy_tokens: _Tokens[CopyJob] = _Tokens()
         self._restore_tokens: _Tokens[RestoreJob] = _Tokens()
+
+    def let_pass(self, span: timedelta) -> None:
+        """For start windows it is `span` later from now on."""
+        self._passed += span
 
     def start_backup(self, request: BackupRequest, token: str | None = None) -> BackupJob:
         """Start a backup job, or find the one that `token` started.
@@ -130,6 +168,14 @@ class Jobs:
             TokenReused: `token` started a job with another request.
         """
         return self._backup_tokens.once(token, request, lambda: self._new_backup(request))
+
+    def start_copy(self, request: CopyRequest, token: str | None = None) -> CopyJob:
+        """Start a copy job, or find the one that `token` started.
+
+        Raises:
+            TokenReused: `token` started a job with another request.
+        """
+        return self._copy_tokens.once(token, request, lambda: self._new_copy(request))
 
     def start_restore(self, request: RestoreRequest, token: str | None = None) -> RestoreJob:
         """Start a restore job, or find the one that `token` started.
@@ -149,10 +195,15 @@ class Jobs:
             return True
 
     def _new_backup(self, request: BackupRequest) -> BackupJob:
-        arn = f"{request.vault_arn.rpartition(':backup-vault:')[0]}:recovery-point:{uuid.uuid4()}"
-        job = BackupJob(str(uuid.uuid4()).upper(), request, arn, utc_now())
+        job = BackupJob(str(uuid.uuid4()).upper(), request, _new_arn(request.vault_arn), utc_now())
         self.backups[job.id] = job
         threading.Thread(target=self._back_up, args=(job,), name=f"backup-{job.id}", daemon=True).start()
+        return job
+
+    def _new_copy(self, request: CopyRequest) -> CopyJob:
+        job = CopyJob(str(uuid.uuid4()).upper(), request, _new_arn(request.vault_arn), utc_now())
+        self.copies[job.id] = job
+        threading.Thread(target=self._copy, args=(job,), name=f"copy-{job.id}", daemon=True).start()
         return job
 
     def _new_restore(self, request: RestoreRequest) -> RestoreJob:
@@ -164,7 +215,7 @@ class Jobs:
     def _back_up(self, job: BackupJob) -> None:
         turn = self._one_backup_at_a_time[job.request.file_system_id]
         self._advance(job, "PENDING")
-        if not turn.acquire(timeout=job.request.start_window.total_seconds()):
+        if not self._acquired(turn, job.created_at + job.request.start_window):
             self._end_backup(job, "EXPIRED", "There was a running job for the same resource. Job expired.")
             return
         try:
@@ -178,6 +229,12 @@ class Jobs:
             self._end_backup(job, "FAILED", f"Backup job failed: {_cause(error)}")
         finally:
             turn.release()
+
+    def _acquired(self, turn: threading.Lock, until: datetime) -> bool:
+        while not turn.acquire(timeout=_LOOK_EVERY.total_seconds()):
+            if utc_now() + self._passed >= until:
+                return False
+        return True
 
     def _copy_into_point(self, job: BackupJob) -> None:
         request = job.request
@@ -203,15 +260,42 @@ class Jobs:
                 self.points.keep(point)
                 job.finished_at, job.state = point.completed_at, "COMPLETED"
 
+    def _copy(self, job: CopyJob) -> None:
+        request = job.request
+        try:
+            job.state = "RUNNING"
+            with self.points.half_copy(_point_id(job.arn)) as half:
+                copy_tree(self.points.copy_of(request.point), half, job.progress)
+                copied = {
+                    "id": _point_id(job.arn),
+                    "arn": job.arn,
+                    "vault": request.vault,
+                    "vault_arn": request.vault_arn,
+                    "role_arn": request.role_arn,
+                    "created_at": job.created_at,
+                    "completed_at": utc_now(),
+                    "lifecycle": request.lifecycle,
+                }
+                self.points.keep(request.point.model_copy(update=copied))
+            job.finished_at, job.state = utc_now(), "COMPLETED"
+        except Exception as error:
+            traceback.print_exc()
+            job.message = f"Copy job failed: {_cause(error)}"
+            job.finished_at, job.state = utc_now(), "FAILED"
+
     def _restore(self, job: RestoreJob) -> None:
         request = job.request
+        misses: dict[str, OSError] = {}
         try:
             job.state = "RUNNING"
             root = self._folder(request.file_system_id)
             target = root / f"{RESTORE_PREFIX}{utc_now():%Y-%m-%dT%H-%M-%S-%fZ}"
             target.mkdir(mode=0o700)
-            copy_tree(self.points.copy_of(request.point), target, job.progress, wanted=request.wanted)
-            job.finished_at, job.state = utc_now(), "COMPLETED"
+            copy_tree(self.points.copy_of(request.point), target, job.progress, wanted=request.wanted, misses=misses)
+            if misses:
+                told = ", ".join(f"{path} ({error.strerror})" for path, error in list(misses.items())[:5])
+                job.message = f"{len(misses)} items could not be restored: {told}"
+            job.finished_at, job.state = utc_now(), "PARTIAL" if misses else "COMPLETED"
         except Exception as error:
             traceback.print_exc()
             job.message = f"Restore job failed: {_cause(error)}"
@@ -231,6 +315,10 @@ class Jobs:
     def _end_backup(self, job: BackupJob, state: BackupState, message: str) -> None:
         with self._ending:
             job.message, job.finished_at, job.state = message, utc_now(), state
+
+
+def _new_arn(vault_arn: str) -> str:
+    return f"{vault_arn.rpartition(':backup-vault:')[0]}:recovery-point:{uuid.uuid4()}"
 
 
 def _point_id(arn: str) -> str:

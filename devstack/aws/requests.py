@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from moto.backup.exceptions import BackupClientError
-from moto.backup.models import Vault
+from moto.backup.models import BackupBackend, Vault
 from moto.efs.models import EFSBackend, FileSystem
 from pydantic import TypeAdapter
 
-from devstack.aws.jobs import BackupRequest, RestoreRequest
+from devstack.aws.jobs import BackupRequest, CopyRequest, RestoreRequest
 from devstack.aws.recovery_points import RecoveryPoint
 from devstack.aws.tree_copy import Wanted, wanted_paths
 
@@ -22,6 +22,7 @@ MAX_PAGE = 1000
 MAX_RESTORE_METADATA = 200 * 1024
 SHORTEST_START_WINDOW = timedelta(minutes=60)
 _EFS_ARN = re.compile(r"arn:[\w-]+:elasticfilesystem:[\w-]+:\d{12}:file-system/[\w-]+")
+_VAULT_ARN = re.compile(r"arn:[\w-]+:backup:(?P<region>[\w-]+):\d{12}:backup-vault:(?P<name>[\w-]+)")
 _ROLE_ARN = re.compile(r"arn:[\w-]+:iam::\d{12}:role/\S+")
 
 
@@ -59,6 +60,29 @@ def backup_request(params: dict[str, Any], vault: Vault, efs: EFSBackend) -> Bac
         start_window=timedelta(hours=8) if window is None else timedelta(minutes=window),
         lifecycle=dict(params.get("Lifecycle") or {}),
         tags=dict(params.get("RecoveryPointTags") or {}),
+    )
+
+
+def copy_request(
+    params: dict[str, Any], point: RecoveryPoint, backend_of: Callable[[str], BackupBackend]
+) -> CopyRequest:
+    """A StartCopyJob of `point`; `backend_of`: the vaults of a region."""
+    required(params, "DestinationBackupVaultArn", "IamRoleArn")
+    arn = params["DestinationBackupVaultArn"]
+    named = _VAULT_ARN.fullmatch(arn)
+    if not named:
+        raise invalid_value(f"Invalid ARN of a backup vault: {arn}")
+    if arn == point.vault_arn:
+        raise invalid_request("The destination vault is the vault of the recovery point.")
+    vault = backend_of(named["region"]).vaults.get(named["name"])
+    if vault is None or vault.backup_vault_arn != arn:
+        raise not_found(f"Backup vault {arn} does not exist.")
+    return CopyRequest(
+        point=point,
+        vault=vault.backup_vault_name,
+        vault_arn=vault.backup_vault_arn,
+        role_arn=_role(params["IamRoleArn"]),
+        lifecycle=dict(params.get("Lifecycle") or {}),
     )
 
 

@@ -11,8 +11,10 @@ from moto.backup.models import backup_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.efs.models import efs_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.secretsmanager.models import secretsmanager_backends
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from devstack.aws import COPY_REGION
 from devstack.aws.backup_api import BackupApi
 from devstack.aws.efs_api import EfsApi
 from devstack.aws.jobs import Jobs
@@ -25,6 +27,8 @@ VAULT = "riskhub"
 _NEW_BACKUP_PATHS = (
     "{0}/backup-jobs",
     "{0}/backup-jobs/<job>",
+    "{0}/copy-jobs",
+    "{0}/copy-jobs/<job>",
     "{0}/restore-jobs",
     "{0}/restore-jobs/<job>",
     "{0}/backup-vaults/<vault>/recovery-points",
@@ -33,8 +37,10 @@ _NEW_BACKUP_PATHS = (
 )
 
 
-def create_server(host: str, port: int, state: Path, file_systems: Mapping[str, Path]) -> BaseWSGIServer:
-    """The server, ready to serve; recovery points are kept below `state`."""
+def create_server(
+    host: str, port: int, state: Path, file_systems: Mapping[str, Path], secrets: Mapping[str, str]
+) -> BaseWSGIServer:
+    """The server, ready to serve; recovery points are kept below `state`. `secrets` are values by name."""
     points = RecoveryPoints(state / "recovery-points")
     BackupApi.jobs = Jobs(file_systems, points)
     BackupApi.selections = Selections()
@@ -45,6 +51,8 @@ def create_server(host: str, port: int, state: Path, file_systems: Mapping[str, 
     for file_system_id in file_systems:
         _seed_file_system(file_system_id)
     _seed_vaults(points)
+    for name, value in secrets.items():
+        _seed_secret(name, value)
     app = DomainDispatcherApplication(create_backend_app)
     return make_server(host, port, app, threaded=True, request_handler=MotoRequestHandler)
 
@@ -71,8 +79,26 @@ def _seed_file_system(file_system_id: str) -> None:
 
 
 def _seed_vaults(points: RecoveryPoints) -> None:
-    backend = backup_backends[DEFAULT_ACCOUNT_ID][REGION]
-    for vault in sorted({VAULT, *(point.vault for point in points.newest_first())}):
-        backend.create_backup_vault(vault, {}, f"arn:aws:kms:{REGION}:{DEFAULT_ACCOUNT_ID}:alias/aws/backup", "")
+    backends = backup_backends[DEFAULT_ACCOUNT_ID]
+    known = {(point.vault_arn.split(":")[3], point.vault) for point in points.newest_first()}
+    for region, vault in sorted({(REGION, VAULT), (COPY_REGION, VAULT), *known}):
+        key = f"arn:aws:kms:{region}:{DEFAULT_ACCOUNT_ID}:alias/aws/backup"
+        backends[region].create_backup_vault(vault, {}, key, "")
+        # in governance mode: who has the right to can take it off
+        backends[region].put_backup_vault_lock_configuration(vault, 1, None, None)
     for point in points.newest_first():
-        backend.tag_resource(point.arn, point.tags)
+        backends[point.vault_arn.split(":")[3]].tag_resource(point.arn, point.tags)
+
+
+def _seed_secret(name: str, value: str) -> None:
+    secretsmanager_backends[DEFAULT_ACCOUNT_ID][REGION].create_secret(
+        name,
+        secret_string=value,
+        secret_binary=None,
+        description=None,
+        tags=None,
+        kms_key_id=None,
+        client_request_token=None,
+        replica_regions=[],
+        force_overwrite=False,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devstack.aws.jobs import BackupJob, RestoreJob
+from devstack.aws.jobs import BackupJob, CopyJob, RestoreJob
 from devstack.aws.recovery_points import RecoveryPoint
 
 Members = dict[str, Any]
@@ -33,6 +33,29 @@ def backup_job(job: BackupJob, account_id: str) -> Members:
         PercentDone="100.0" if job.state == "COMPLETED" else f"{job.progress.percent:.1f}",
         BytesTransferred=job.progress.done,
         BackupSizeInBytes=job.progress.done if job.state == "COMPLETED" else None,
+    )
+
+
+def copy_job(job: CopyJob, account_id: str) -> Members:
+    """AWS tells no percentage of a copy."""
+    request = job.request
+    return _present(
+        AccountId=account_id,
+        CopyJobId=job.id,
+        SourceBackupVaultArn=request.point.vault_arn,
+        SourceRecoveryPointArn=request.point.arn,
+        DestinationBackupVaultArn=request.vault_arn,
+        DestinationRecoveryPointArn=job.arn,
+        ResourceArn=request.point.resource_arn,
+        ResourceName=request.point.resource_name,
+        ResourceType="EFS",
+        CreationDate=job.created_at,
+        CompletionDate=job.finished_at,
+        State=job.state,
+        StatusMessage=job.message or None,
+        BackupSizeInBytes=request.point.size_bytes,
+        IamRoleArn=request.role_arn,
+        IsParent=False,
     )
 
 

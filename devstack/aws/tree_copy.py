@@ -8,6 +8,7 @@ sockets, pipes and devices, which hold no data, are too.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -18,6 +19,8 @@ from pathlib import Path
 
 CHUNK = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)  # nothing that comes after it will fit either
 
 Wanted = dict[str, "Wanted | None"]
 """Names wanted in a directory: whole (None), or some of what is below."""
@@ -79,19 +82,21 @@ def copy_tree(
     *,
     wanted: Wanted | None = None,
     leave_out: Callable[[str], bool] = _nothing,
+    misses: dict[str, OSError] | None = None,
 ) -> None:
     """Copy what is in `source`, or what is `wanted` of it, into the existing empty folder `target`.
 
-    Names at the root for which `leave_out` says True are not copied.
+    Names at the root for which `leave_out` says True are not copied. With `misses` an entry that cannot be copied
+    goes there by its path, and the copy goes on.
 
     Raises:
         Stopped: `progress.stop` was set; what was copied so far lies in `target`.
         NotThere: something wanted is not in `source`.
-        OSError: a file could not be read or written.
+        OSError: a file could not be read or written, or there is no room left.
     """
     with _directory(source) as from_fd, _directory(target) as to_fd:
         progress.total = _size(from_fd, wanted, leave_out)
-        _Copy(progress, to_fd).directory(from_fd, to_fd, "", wanted, leave_out)
+        _Copy(progress, to_fd, misses).directory(from_fd, to_fd, "", wanted, leave_out)
 
 
 @contextmanager
@@ -125,9 +130,10 @@ def _size(fd: int, wanted: Wanted | None, leave_out: Callable[[str], bool] = _no
 class _Copy:
     """One copy under way: where it lands and the hard links it has seen."""
 
-    def __init__(self, progress: Progress, target_root: int) -> None:
+    def __init__(self, progress: Progress, target_root: int, misses: dict[str, OSError] | None) -> None:
         self.progress = progress
         self.target_root = target_root
+        self.misses = misses
         self.first_names: dict[tuple[int, int], str] = {}
 
     def directory(
@@ -149,6 +155,10 @@ class _Copy:
                 if wanted:
                     raise
                 # Its user removed it between the listing and the read.
+            except OSError as error:
+                if self.misses is None or error.errno in _NO_ROOM:
+                    raise
+                self.misses[path + name] = error
         _take_over(os.fstat(from_fd), to_fd)
 
     def _entry(self, from_fd: int, to_fd: int, name: str, path: str, wanted: Wanted | None) -> None:
@@ -184,6 +194,9 @@ class _Copy:
                     _write_all(write, chunk)
                     self.progress.done += len(chunk)
                 _take_over(seen, write)
+            except OSError:
+                os.unlink(name, dir_fd=to_fd)
+                raise
             finally:
                 os.close(write)
             self.first_names[identity] = path

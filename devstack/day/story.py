@@ -95,11 +95,12 @@ def people_work(day: Day) -> Told:
 
 
 def first_health_check(day: Day) -> Told:
-    """Everything is as it should be, but that there is no backup yet: the check must say so."""
+    """Everything is as it should be, but that there is no backup yet, and no drill: the check must say so."""
     run = day.deployments.wait(day.deployments.start("daily-health-check/morning", {}))
     if run.succeeded:
         raise Failed("health check", "it is green though there was never a backup", f"look at {run.url}")
-    if not run.message.startswith("degraded: backup-snapshot, backup-mirror;"):
+    missing = ["backup-snapshot", "backup-mirror", *(["recovery"] if day.env.recovery else [])]
+    if not run.message.startswith(f"degraded: {', '.join(missing)};"):
         raise Failed("health check", f"it ended {run.state}: {run.message}", f"look at {run.url}")
     return Told(f"{run.state}, rightly: {run.message}", run.url)
 
@@ -165,8 +166,14 @@ def compare(day: Day) -> Told:
 
 
 def second_health_check(day: Day) -> Told:
-    """Now there is a backup, and all is green."""
+    """Now there is a backup, and a drill that passed too, and all is green."""
     run = day.run("daily-health-check/morning")
+    return Told(run.message, run.url)
+
+
+def drill(day: Day) -> Told:
+    """The whole Hub once more beside the first, from the day's recovery point, a user's notebook running in it."""
+    run = day.run("recovery-drill/monthly", whole=True, execute=True)
     return Told(run.message, run.url)
 
 
@@ -201,9 +208,11 @@ DAY: tuple[Callable[[Day], Told], ...] = (
     damage,
     restore,
     compare,
-    second_health_check,
 )
-STEPS = {"local": DAY, "dev": (deploy_the_hub, deploy_the_flows, *DAY)}
+STEPS = {
+    "local": (*DAY, drill, second_health_check),
+    "dev": (deploy_the_hub, deploy_the_flows, *DAY, drill, second_health_check),
+}
 
 
 def _keep_working(day: Day) -> None:

@@ -20,7 +20,7 @@ from devstack.node.node import admin_kubeconfig, node, remove_cgroups, run_kubec
 from devstack.node.programs import cache_folder, programs
 from devstack.parts import Parts, Report, remove_all_but
 from devstack.process import marked, require_free, sweep
-from devstack.services import Services
+from devstack.services import Services, lay_out_file_system
 from domain.errors import Refused
 
 ADDONS = Path(__file__).parent / "addons"
@@ -65,7 +65,7 @@ class Cluster(Parts):
         try:
             for name, port in self.choices.ports.items():
                 require_free(name, port, network.OUTSIDE)
-            self.services.lay_out_file_system()
+            lay_out_file_system(self.services.file_system)
             the_node = node(self.state / "node", self._programs, self.services.file_system, images(self._programs))
             self.start_parts(*self.services.parts(), the_node, report=report)
             self.services.create_bucket()

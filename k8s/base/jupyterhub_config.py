@@ -243,7 +243,7 @@ def pod_spawner():
 
     class PodSpawner(KubeSpawner):
         async def poll(self):
-            await self._start_watching_pods()
+            await self._see_pods()
             pod = self._pod()
             return None if pod and is_coming_back(pod) else await super().poll()
 
@@ -256,6 +256,20 @@ def pod_spawner():
                     return self._get_pod_url(pod)
                 await asyncio.sleep(1)
             return self.server.url
+
+        async def _see_pods(self):
+            """A first look that hangs, as after a reboot of the node, must not pass for servers that stopped."""
+            for left in (2, 1, 0):
+                try:
+                    await self._start_watching_pods()
+                except Exception:
+                    if not left:
+                        raise
+                    failed = self.reflectors.get(key := self._get_reflector_key("pods"))
+                    if failed and failed.first_load_future.done() and failed.first_load_future.exception():
+                        del self.reflectors[key]
+                else:
+                    return
 
         def _pod(self):
             return self.pod_reflector.pods.get(f"{self.namespace}/{self.pod_name}")
@@ -276,6 +290,7 @@ def configure_kubernetes_spawner():
     for variable in (known["image"] for known in PROFILES.values()):
         required(variable)
     c.JupyterHub.spawner_class = pod_spawner()
+    c.ResourceReflector.request_timeout = 15  # of a list, and of a watch, which the API server ends after 10 s
     c.JupyterHub.init_spawners_timeout = 1  # servers that come back wait for the Hub: it must not wait for them
     spawner = c.KubeSpawner
     spawner.profile_list = profiles_of

@@ -142,6 +142,15 @@ class Cluster:
         query |= {"dryRun": "All"} if dry_run else {}
         return json.loads(self._send("PATCH", self.path(key), query, body=manifest, content=APPLY))
 
+    def scale(self, key: ObjectKey, replicas: int) -> None:
+        """Let the workload have so many pods; does not wait.
+
+        Raises:
+            NotThere: there is no such workload.
+        """
+        body = {"spec": {"replicas": replicas}}
+        self._send("PATCH", f"{self.path(key)}/scale", {}, body=body, content="application/merge-patch+json")
+
     def remove(self, key: ObjectKey, uid: str) -> None:
         """Delete the object if it still is the one with `uid`; its dependents go with it. Gone is fine."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}

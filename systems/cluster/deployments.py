@@ -12,7 +12,7 @@ import gzip
 import json
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 
@@ -74,7 +74,19 @@ def keep_last_deployment(cluster: Cluster, last: LastDeployment) -> None:
     cluster.apply(key, manifest)
 
 
-def carry_out(cluster: Cluster, actions: Sequence[Action[Change]], noted: LastDeployment) -> list[Outcome]:
+def images_in(manifests: Iterable[Manifest]) -> dict[str, str]:
+    """The image of each container, digest and all, by `workload/container`; the users' images by their variable."""
+    found: dict[str, str] = {}
+    for manifest in manifests:
+        pod = ((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}
+        for container in pod.get("containers") or ():
+            found[f"{manifest['metadata']['name']}/{container['name']}"] = container["image"]
+            users = {each["name"]: each.get("value") for each in container.get("env") or ()}
+            found |= {name: value for name, value in users.items() if name.startswith("IMAGE_") and value}
+    return dict(sorted(found.items()))
+
+
+def carry_out(cluster: Cluster, actions: Iterable[Action[Change]], noted: LastDeployment) -> list[Outcome]:
     """Make the changes in their order; at the first that fails the rest is left.
 
     `noted` is kept as soon as the namespaces are there and before anything else is made: a deployment that is cut

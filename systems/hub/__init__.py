@@ -9,12 +9,15 @@ from systems.hub.servers import (
     stop_server,
     stop_servers,
 )
+from systems.hub.tokens import as_user, has_auth_state
 from systems.hub.users import delete_user, ensure_user
 
 __all__ = [
+    "as_user",
     "delete_user",
     "end_server",
     "ensure_user",
+    "has_auth_state",
     "list_routes",
     "list_servers",
     "read_server",

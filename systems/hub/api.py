@@ -7,7 +7,7 @@ with the Hub. The token is in one header and nowhere else.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from http import HTTPStatus
 from types import TracebackType
@@ -26,6 +26,8 @@ PAGE = 200  # the Hub's maximum; more is clamped without a word
 
 # The Hub answers 202 to a start or a stop that takes longer than this (its slow_spawn_timeout).
 HUB_PATIENCE_SECONDS = 10.0
+# An address that nobody has any more answers nothing: two SYNs are enough to know.
+CONNECT_SECONDS = 3.0
 
 
 class _Next(BaseModel):
@@ -60,7 +62,7 @@ class HubApi:
         self._url = hub.api_url
         self._client = httpx.Client(
             headers={"Authorization": f"token {hub.api_token.get_secret_value()}"},
-            timeout=hub.timeout.total_seconds(),
+            timeout=_timeout(hub.timeout.total_seconds()),
             verify=_trust(),
         )
         self._slow = hub.timeout.total_seconds() + HUB_PATIENCE_SECONDS
@@ -105,13 +107,26 @@ class HubApi:
             raise self._refused(response)
         return response.status_code
 
+    def make(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Make something of `body`; what the Hub says of it."""
+        response = self._send("POST", path, body=body)
+        if response.status_code != HTTPStatus.CREATED:
+            raise self._refused(response)
+        return self._json(response)
+
     def _send(
-        self, method: str, path: str, *, query: dict[str, str | int] | None = None, seconds: float | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
     ) -> httpx.Response:
-        timeout: Any = httpx.USE_CLIENT_DEFAULT if seconds is None else seconds
+        timeout: Any = httpx.USE_CLIENT_DEFAULT if seconds is None else _timeout(seconds)
         try:
             response = self._client.request(
-                method, f"{self._url}{path}", params=query, headers={"Accept": PAGED}, timeout=timeout
+                method, f"{self._url}{path}", params=query, json=body, headers={"Accept": PAGED}, timeout=timeout
             )
         except httpx.TimeoutException as error:
             raise Unreachable(
@@ -195,6 +210,10 @@ def segment(name: str) -> str:
     if name in ("", ".", ".."):
         raise Refused(f"name {name!r}", "it cannot be part of a URL", "remove or rename it on the Hub's admin page")
     return quote(name, safe="@~")
+
+
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
 
 
 def _said(response: httpx.Response) -> str:

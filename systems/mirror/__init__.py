@@ -8,7 +8,7 @@ says since when. The bucket is usable without any of this: keys are paths, bodie
 from systems.mirror.entry import Miss
 from systems.mirror.location import MirrorLocation, parse_location
 from systems.mirror.manifest import Point
-from systems.mirror.points import Overtaken, history, last_point
+from systems.mirror.points import Overtaken, history, last_point, read_point_header
 from systems.mirror.progress import Progress
 from systems.mirror.push import PushPolicy, PushResult, join_shards, push, push_shard
 from systems.mirror.restore import RestoreResult, apply_restore
@@ -42,6 +42,7 @@ __all__ = [
     "plan_restore",
     "push",
     "push_shard",
+    "read_point_header",
     "retention",
     "starts_of",
     "verify",

@@ -184,6 +184,17 @@ def last_point(location: MirrorLocation) -> Point | None:
     return newest_point(bucket, look_at_shelf(bucket))
 
 
+def read_point_header(location: MirrorLocation, point: str) -> Point:
+    """The point with this id.
+
+    Raises:
+        Refused: there is no such point.
+        Unreachable, Damaged: as reads of the bucket.
+    """
+    bucket = Bucket(location)
+    return load_point(bucket, find_point(bucket, at=None, point=point))
+
+
 def history(location: MirrorLocation) -> tuple[Point, ...]:
     """Every point, oldest first.
 

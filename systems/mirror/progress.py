@@ -20,6 +20,10 @@ class Progress:
     seconds: float
 
     @property
+    def percent(self) -> float:
+        return min(100.0, 100 * self.done / max(self.total, 1))
+
+    @property
     def words(self) -> str:
         """For people: how many, how much, how fast, how long still."""
         left = self.seconds_left

@@ -10,24 +10,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from domain.clock import utc_now
-from domain.errors import Damaged, Failed, Refused, RiskhubError
+from domain.errors import Damaged, Failed, RiskhubError
+from domain.plan import Action
 from systems.answers import Absent
 from systems.mirror.bucket import AT_ONCE, Bucket
-from systems.mirror.entry import Miss, Pinned, lies_in
+from systems.mirror.entry import Miss, Pinned, Row, is_folder, lies_in, pinned
 from systems.mirror.names import escape, key_of
 from systems.mirror.parallel import in_order
 from systems.mirror.progress import Listener, Meter
 from systems.mirror.restore_plan import RestorePlan
+from systems.mirror.staging import work_folder
 from systems.mirror.swap import Swapper, set_metadata, set_metadata_of
-from systems.mirror.tree import WORK_PREFIX, open_root, parent_of
+from systems.mirror.tree import opened_root, parent_of
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,13 @@ class Staged(NamedTuple):
     root: bool
 
 
+class _Content(NamedTuple):
+    """A file or link to bring; `twin`: it is a further name of this one, which comes before it."""
+
+    item: Staged
+    twin: Staged | None
+
+
 def apply_restore(plan: RestorePlan, *, workers: int = AT_ONCE, progress: Listener | None = None) -> RestoreResult:
     """Work through `plan`.
 
@@ -72,39 +78,42 @@ def apply_restore(plan: RestorePlan, *, workers: int = AT_ONCE, progress: Listen
         Failed: the staging folder could not be filled (full disk); the destination is untouched.
         Unreachable, Refused: the store went away or denied a read; the destination is untouched.
     """
-    staged = list(_places(plan))
-    fixes = [action.on for action in plan.actions if action.verb == "fix-metadata"]
     with contextlib.ExitStack() as opened:
-        work = opened.enter_context(_work_folder(plan.destination))
+        work = opened.enter_context(work_folder(plan.destination))
         stage, replaced, base = (
-            _opened(opened, folder) for folder in (work / "stage", work / "replaced", plan.destination.parent)
+            opened_root(opened, folder) for folder in (work / "stage", work / "replaced", plan.destination.parent)
         )
-        lost, flaws = _fill(plan, stage, staged, workers, progress)
+        lost, flaws = _fill(plan, stage, workers, progress)
         swapper = Swapper(base, os.fsencode(plan.destination.name), stage, replaced)
-        for item in staged:
+        for item in _places(plan):
             if item.root and item.pin.entry.path not in lost:
                 swapper.swap(item.pin.entry.path, item.place, replace=item.verb == "replace")
-        swapper.finish([*(item.pin for item in staged if item.pin.entry.is_folder), *fixes])
+        swapper.finish(action.on.entry for action in plan.actions if _sets_metadata(action))
         kept = work / "replaced" if any((work / "replaced").iterdir()) else None
     told = {**flaws, **lost, **swapper.misses}
-    back = [item.pin.entry for item in staged if item.pin.entry.path not in lost and swapper.is_in(item.pin.entry.path)]
-    content = [entry for entry in back if not entry.is_folder]
+    files = size = fixed = 0
+    for action in plan.actions:
+        entry = action.on.entry
+        if action.verb == "fix-metadata":
+            fixed += entry.path not in told
+        elif not entry.is_folder and entry.path not in lost and swapper.is_in(entry.path):
+            files += 1
+            size += entry.size
     done_nothing = bool(plan.actions) and len(told) >= len(plan.actions)
     return RestoreResult(
         state="failed" if done_nothing else "partial" if told else "complete",
         point=plan.point.id,
-        files=len(content),
-        bytes=sum(entry.size for entry in content),
-        fixed=sum(pin.entry.path not in told for pin in fixes),
+        files=files,
+        bytes=size,
+        fixed=fixed,
         kept=kept,
         skipped=tuple(Miss(escape(path) or ".", reason) for path, reason in told.items()),
     )
 
 
-def _opened(opened: contextlib.ExitStack, folder: Path) -> int:
-    descriptor = open_root(folder)
-    opened.callback(os.close, descriptor)
-    return descriptor
+def _sets_metadata(action: Action[Row]) -> bool:
+    """Is its metadata set when all is in place? That of files is set before."""
+    return action.verb == "fix-metadata" or is_folder(action.on.look)
 
 
 def _places(plan: RestorePlan) -> Iterator[Staged]:
@@ -114,27 +123,28 @@ def _places(plan: RestorePlan) -> Iterator[Staged]:
     for action in plan.actions:
         if action.verb == "fix-metadata":
             continue
-        path = action.on.entry.path
+        path = action.on.path
         if top is not None and lies_in(path, top):
             inner = path[len(top) + 1 :] if top else path
-            yield Staged(action.on, action.verb, b"%d/%s" % (number, inner), root=False)
+            yield Staged(pinned(action.on), action.verb, b"%d/%s" % (number, inner), root=False)
             continue
         number += 1
-        top = path if action.on.entry.is_folder else None
-        yield Staged(action.on, action.verb, b"%d" % number, root=True)
+        top = path if is_folder(action.on.look) else None
+        yield Staged(pinned(action.on), action.verb, b"%d" % number, root=True)
 
 
-def _fill(
-    plan: RestorePlan, stage: int, staged: list[Staged], workers: int, progress: Listener | None
-) -> tuple[Reasons, Reasons]:
+def _fill(plan: RestorePlan, stage: int, workers: int, progress: Listener | None) -> tuple[Reasons, Reasons]:
     """Fetch everything; what was lost in the bucket, and what is staged but not under its owner."""
     bucket = Bucket(plan.location)
-    for item in staged:
+    files = size = 0
+    for item in _places(plan):
         if item.pin.entry.is_folder:
             with _no_room(plan, item), parent_of(stage, item.place) as (folder, name):
                 os.mkdir(name, 0o700, dir_fd=folder)
-    content = [item for item in staged if not item.pin.entry.is_folder]
-    meter = Meter("restore", len(content), sum(item.pin.entry.size for item in content), progress)
+        else:
+            files += 1
+            size += item.pin.entry.size
+    meter = Meter("restore", files, size, progress)
     lost: Reasons = {}
     flaws: Reasons = {}
 
@@ -147,31 +157,27 @@ def _fill(
         except (Absent, Damaged) as error:
             lost[path] = f"the stored copy is lost: {error.cause}"
 
-    first, further = _link_groups(content)
-    for item, _ in in_order(fetch, first, workers):
-        meter.count(item.pin.entry.size)
-    for item, leader in further:
-        if leader.pin.entry.path in lost:
+    def needed(content: _Content) -> bool:
+        return content.twin is None
+
+    for (item, twin), _ in in_order(lambda content: fetch(content.item), _contents(plan), workers, needed=needed):
+        if twin and twin.pin.entry.path in lost:
             fetch(item)
-        else:
-            _link(plan, stage, leader, item)
+        elif twin:
+            _link(plan, stage, twin, item)
         meter.count(item.pin.entry.size)
     return lost, flaws
 
 
-def _link_groups(content: list[Staged]) -> tuple[list[Staged], list[tuple[Staged, Staged]]]:
-    """What has to be fetched; and further names of the same inode, each with the one that is fetched."""
-    leaders: dict[tuple[int, str], Staged] = {}
-    first: list[Staged] = []
-    further: list[tuple[Staged, Staged]] = []
-    for item in content:
-        group = item.pin.entry.inode, item.pin.sha256
-        if item.pin.entry.links > 1 and group in leaders:
-            further.append((item, leaders[group]))
-        else:
-            leaders[group] = item
-            first.append(item)
-    return first, further
+def _contents(plan: RestorePlan) -> Iterator[_Content]:
+    """All that is no folder; of the names of one inode the first one is fetched."""
+    firsts: dict[tuple[int, str], Staged] = {}
+    for item in _places(plan):
+        entry = item.pin.entry
+        if entry.is_folder:
+            continue
+        first = firsts.setdefault((entry.inode, item.pin.sha256), item) if entry.links > 1 else item
+        yield _Content(item, None if first is item else first)
 
 
 def _link(plan: RestorePlan, stage: int, leader: Staged, item: Staged) -> None:
@@ -247,33 +253,3 @@ def _no_room(plan: RestorePlan, item: Staged) -> Iterator[None]:
             "the destination is untouched and the staging folder removed",
             "make room there, or restore to a larger file system",
         ) from None
-
-
-@contextlib.contextmanager
-def _work_folder(destination: Path) -> Iterator[Path]:
-    """A private folder on the destination's file system with `stage/` and `replaced/`; the latter may stay.
-
-    It is beside the destination, or inside where that is a mount point. No mirror takes it in (see `walk`).
-    """
-    parent = destination.parent
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        inside = destination.exists() and destination.stat().st_dev != parent.stat().st_dev
-        name = f"{WORK_PREFIX.decode()}{utc_now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        work = (destination if inside else parent) / name
-        work.mkdir(mode=0o700)
-        (work / "stage").mkdir(mode=0o700)
-        (work / "replaced").mkdir(mode=0o700)
-    except OSError as error:
-        raise Refused(
-            f"destination {destination}",
-            f"no staging folder can be made beside it ({error.strerror})",
-            "restore as a user who may write there",
-        ) from None
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work / "stage")
-        with contextlib.suppress(OSError):  # stays while it holds something
-            (work / "replaced").rmdir()
-            work.rmdir()

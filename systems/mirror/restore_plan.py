@@ -1,18 +1,17 @@
 """What a restore would do: a point held against the destination, content by SHA-256. Changes nothing.
 
-Size and times do not count as proof: a file damaged with both kept is found. Files that the point does not
-know are left alone and listed; a restore never deletes.
+Files that the point does not know are left alone and listed; a restore never deletes. Pages and walk are merged as
+they come, and what is to be done is noted on disk, so a tree of any size takes the same memory.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,30 +19,34 @@ from domain.errors import Refused
 from domain.plan import Action, Plan
 from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.changes import merge
-from systems.mirror.entry import LOOK, Entry, Pinned, Skip, lies_in, pinned
+from systems.mirror.differences import could_be_same, difference, digest_of, instead
+from systems.mirror.entry import LOOK, Entry, Row, Skip, is_folder, lies_in
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Point
 from systems.mirror.names import escape
 from systems.mirror.parallel import in_order
 from systems.mirror.points import find_point, load_point, pages_about, rows_of
 from systems.mirror.progress import Listener, Meter
-from systems.mirror.tree import look, open_file, open_root, parent_of
-from systems.mirror.walk import walk
-
-_PIECE = 1024 * 1024
+from systems.mirror.spool import Spool
+from systems.mirror.tree import look, open_root
+from systems.mirror.walk import Batch, walk
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestorePlan(Plan[Pinned]):
-    """A plan whose verbs are `create`, `replace` and `fix-metadata`; left alone are `keep` and `extra`."""
+class RestorePlan(Plan[Row]):
+    """A plan whose verbs are `create`, `replace` and `fix-metadata`, in tree order; left alone are the `extra`.
+
+    `kept`: how many entries are as in the point.
+    """
 
     location: MirrorLocation
     destination: Path
     point: Point
+    kept: int
 
 
 class _Pair(NamedTuple):
-    pin: Pinned | None
+    row: Row | None
     entry: Entry | None
 
 
@@ -65,57 +68,33 @@ def plan_restore(
     Raises:
         Refused: no such point or path, a path that leaves the tree, or a destination inside the source.
         Unreachable, Damaged: the point could not be read.
+        Failed: what is to be done does not fit into the folder for temporary files.
     """
     wanted = _relative(path)
     bucket = Bucket(location)
     chosen = load_point(bucket, find_point(bucket, at=at, point=point))
     target = _checked(destination, chosen)
-    pins, ancestors = _scope(map(pinned, rows_of(bucket, pages_about(chosen, wanted))), wanted, chosen)
-    actions: list[Action[Pinned]] = []
-    left_alone: list[Action[Pinned]] = []
-    skipped: list[Skip] = []
-    if not target.exists():
-        actions = [_action("create", pin, "it is missing") for pin in [*ancestors, *pins]]
-    else:
-        root = open_root(target)
-        try:
-            for pin in ancestors:
-                entry = look(root, pin.entry.path)
-                if entry is None or not entry.is_folder:
-                    actions.append(_instead(pin, entry, None))
-            seen = chain.from_iterable(batch.rows for batch in walk(root, skipped, wanted))
-            entries = (Entry(path, *LOOK.unpack(look)) for path, look in seen)
-            pairs = [_Pair(*pair) for pair in merge(pins, entries, path_of=_path_of)]
-            digests = _hash(root, pairs, progress)
-        finally:
-            os.close(root)
-        in_the_way = {skip.path: skip for skip in skipped}
-        extra_below = b"\0"
-        for pair in pairs:
-            if pair.pin is None:
-                assert pair.entry is not None  # noqa: S101 - merge never yields a pair of None
-                found = pair.entry.path
-                if not (found + b"/").startswith(extra_below + b"/"):
-                    extra_below = found
-                    left_alone.append(Action("extra", escape(found), "the point does not know it", _extra(pair.entry)))
-                continue
-            action = _decide(pair.pin, pair.entry, digests, in_the_way)
-            if action.verb == "replace" and pair.entry is not None and pair.entry.is_folder:
-                extra_below = pair.entry.path  # what is in it goes with it
-            (left_alone if action.verb == "keep" else actions).append(action)
+    pages = pages_about(chosen, wanted)
+    meter = Meter("compare", sum(page.files for page in pages), sum(page.bytes for page in pages), progress)
+    above, rows = _scope(rows_of(bucket, pages), wanted, chosen, meter)
+    actions: Spool[Action[Row]] = Spool()
+    left_alone: Spool[Action[Row]] = Spool()
+    kept = 0
+    for action in _compared(target, above, rows, wanted, meter) if target.exists() else _all_of(above, rows):
+        if action is None:
+            kept += 1
+        else:
+            (left_alone if action.verb == "extra" else actions).add(action)
     named = f", {escape(wanted)}" if wanted else ""
     return RestorePlan(
         title=f"restore point {chosen.id} of {location.url}{named} to {target}",
-        actions=tuple(actions),
-        left_alone=tuple(left_alone),
+        actions=actions,
+        left_alone=left_alone,
         location=location,
         destination=target,
         point=chosen,
+        kept=kept,
     )
-
-
-def _path_of(either: Pinned | Entry) -> bytes:
-    return either.entry.path if isinstance(either, Pinned) else either.path
 
 
 def _relative(path: bytes | str | None) -> bytes:
@@ -149,97 +128,100 @@ def _checked(destination: Path, point: Point) -> Path:
     return target
 
 
-def _scope(pins: Iterator[Pinned], wanted: bytes, point: Point) -> tuple[list[Pinned], list[Pinned]]:
-    """The pins at and below `wanted`, and those of the folders it lies in."""
-    if not wanted:
-        return list(pins), []
-    inside: list[Pinned] = []
-    ancestors: list[Pinned] = []
-    for pin in pins:
-        path = pin.entry.path
-        if lies_in(path, wanted):
-            inside.append(pin)
-        elif lies_in(wanted, path):
-            ancestors.append(pin)
-    if not inside:
-        raise Refused(f"point {point.id}", f"it has no {escape(wanted)}", "choose another path, or an earlier point")
-    return inside, ancestors
+def _scope(rows: Iterator[Row], wanted: bytes, point: Point, meter: Meter) -> tuple[list[Row], Iterator[Row]]:
+    """The rows of the folders that `wanted` lies in, and those at and below it; the meter counts the others.
+
+    Raises:
+        Refused: there are none at or below it.
+    """
+    above: list[Row] = []
+    for row in rows:
+        if lies_in(row.path, wanted):
+            return above, chain([row], _inside(rows, wanted, meter))
+        if lies_in(wanted, row.path):
+            above.append(row)
+        _count(meter, row)
+    raise Refused(f"point {point.id}", f"it has no {escape(wanted)}", "choose another path, or an earlier point")
 
 
-def _decide(pin: Pinned, entry: Entry | None, digests: dict[bytes, str], skips: dict[bytes, Skip]) -> Action[Pinned]:
-    wanted = pin.entry
-    if entry is None or stat.S_IFMT(entry.mode) != stat.S_IFMT(wanted.mode):
-        return _instead(pin, entry, skips.get(wanted.path))
-    if not wanted.is_folder:
-        if not wanted.is_link and entry.size != wanted.size:
-            return _action("replace", pin, f"it has {entry.size} bytes instead of {wanted.size}")
-        digest = digests.get(wanted.path)
-        if digest is None:
-            return _action("replace", pin, "it cannot be read")
-        if digest != pin.sha256:
-            return _action("replace", pin, "its target differs" if wanted.is_link else "its content differs")
-    differs = _differences(entry, wanted)
-    return _action("fix-metadata", pin, differs) if differs else _action("keep", pin, "it is as in the point")
+def _inside(rows: Iterator[Row], wanted: bytes, meter: Meter) -> Iterator[Row]:
+    for row in rows:
+        if lies_in(row.path, wanted):
+            yield row
+        else:
+            _count(meter, row)
 
 
-def _instead(pin: Pinned, entry: Entry | None, skip: Skip | None) -> Action[Pinned]:
-    if skip and not skip.unreadable:
-        return _action("replace", pin, f"in its place is {skip.reason}")
-    if entry is None:
-        return _action("create", pin, "it is missing")
-    kind = "a folder" if entry.is_folder else "a symbolic link" if entry.is_link else "a file"
-    return _action("replace", pin, f"in its place is {kind}")
+def _all_of(above: list[Row], rows: Iterator[Row]) -> Iterator[Action[Row]]:
+    """The actions where nothing is yet."""
+    return (_action(*instead(None), row) for row in chain(above, rows))
 
 
-def _differences(entry: Entry, wanted: Entry) -> str:
-    told = []
-    if not wanted.is_link and entry.mode != wanted.mode:  # Linux has no modes on links
-        told.append(f"mode {stat.S_IMODE(entry.mode):04o} instead of {stat.S_IMODE(wanted.mode):04o}")
-    if (entry.uid, entry.gid) != (wanted.uid, wanted.gid):
-        told.append(f"owner {entry.uid}:{entry.gid} instead of {wanted.uid}:{wanted.gid}")
-    if entry.mtime_ns != wanted.mtime_ns:
-        told.append("another modification time")
-    return ", ".join(told)
+def _compared(
+    target: Path, above: list[Row], rows: Iterator[Row], wanted: bytes, meter: Meter
+) -> Iterator[Action[Row] | None]:
+    """In order, an action for each entry that is not as in the point or that the point does not know; else None."""
+    root = open_root(target)
+    try:
+        for folder in above:
+            found = look(root, folder.path)
+            if found is None or not found.is_folder:
+                yield _action(*instead(found), folder)
+        skipped: list[Skip] = []
+        skips = _Skips(skipped)
+        extra_below = b"\0"
+        for (row, entry), digest in _digested(root, rows, walk(root, skipped, wanted)):
+            if row is None:
+                assert entry is not None  # noqa: S101 - merge never yields a pair of None
+                if not lies_in(entry.path, extra_below):
+                    extra_below = entry.path
+                    yield _action("extra", "the point does not know it", Row(entry.path, entry.look, b"", ""))
+                continue
+            _count(meter, row)
+            told = difference(entry, row.entry, digest=digest, sha256=row.sha256, skip=skips.at(row.path))
+            if told and told.verb == "replace" and entry and entry.is_folder:
+                extra_below = entry.path  # what is in it goes with it
+            yield _action(*told, row) if told else None
+    finally:
+        os.close(root)
 
 
-def _hash(root: int, pairs: list[_Pair], progress: Listener | None) -> dict[bytes, str]:
-    """SHA-256 of what could be as in the point: files of the same size, and links."""
+def _digested(root: int, rows: Iterator[Row], batches: Iterator[Batch]) -> Iterator[tuple[_Pair, bytes | None]]:
+    """Rows and what is on disk paired by path; with the digest of what is there, where only that tells."""
 
-    def one(entry: Entry) -> str | None:
-        try:
-            return _digest(root, entry)
-        except OSError:
-            return None
+    def digest(pair: _Pair) -> bytes | None:
+        assert pair.entry is not None  # noqa: S101 - nothing else is needed
+        return digest_of(root, pair.entry)
 
-    alike = [pair.entry for pair in pairs if pair.pin and pair.entry and _could_be_same(pair.entry, pair.pin.entry)]
-    meter = Meter("compare", len(alike), sum(entry.size for entry in alike), progress)
-    digests: dict[bytes, str] = {}
-    for entry, digest in in_order(one, alike, AT_ONCE):
-        meter.count(entry.size)
-        if digest:
-            digests[entry.path] = digest
-    return digests
+    def needed(pair: _Pair) -> bool:
+        return pair.row is not None and pair.entry is not None and could_be_same(pair.entry, pair.row.entry)
+
+    seen = chain.from_iterable(batch.rows for batch in batches)
+    merged = merge(rows, seen, path_of=itemgetter(0))
+    pairs = (_Pair(row, Entry(found[0], *LOOK.unpack(found[1])) if found else None) for row, found in merged)
+    return in_order(digest, pairs, AT_ONCE, needed=needed)
 
 
-def _could_be_same(entry: Entry, wanted: Entry) -> bool:
-    same_kind = stat.S_IFMT(entry.mode) == stat.S_IFMT(wanted.mode)
-    return same_kind and not entry.is_folder and (entry.is_link or entry.size == wanted.size)
+class _Skips:
+    """Skips that are still being added to, by path. One is told before anything that comes after it."""
+
+    def __init__(self, skipped: list[Skip]) -> None:
+        self._skipped = skipped
+        self._read = 0
+        self._by_path: dict[bytes, Skip] = {}
+
+    def at(self, path: bytes) -> Skip | None:
+        while self._read < len(self._skipped):
+            skip = self._skipped[self._read]
+            self._read += 1
+            self._by_path[skip.path] = skip
+        return self._by_path.get(path)
 
 
-def _digest(root: int, entry: Entry) -> str:
-    if entry.is_link:
-        with parent_of(root, entry.path) as (folder, name):
-            return hashlib.sha256(os.fsencode(os.readlink(name, dir_fd=folder))).hexdigest()
-    digest = hashlib.sha256()
-    with open_file(root, entry.path) as file:
-        while piece := os.read(file, _PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+def _count(meter: Meter, row: Row) -> None:
+    if not is_folder(row.look):
+        meter.count(row.entry.size)
 
 
-def _action(verb: str, pin: Pinned, reason: str) -> Action[Pinned]:
-    return Action(verb, escape(pin.entry.path) or ".", reason, pin)
-
-
-def _extra(entry: Entry) -> Pinned:
-    return Pinned(entry, "", "")
+def _action(verb: str, reason: str, row: Row) -> Action[Row]:
+    return Action(verb, escape(row.path) or ".", reason, row)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from domain.clock import utc_now
 from systems.mirror.bucket import Bucket
 from systems.mirror.entry import is_folder
+from systems.mirror.listing import Listing
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Page, Point
 from systems.mirror.names import key_of
@@ -50,18 +51,14 @@ def retention(location: MirrorLocation, points: Iterable[Point]) -> Retention:
     return Retention(days, whole[0].created_at if whole else None)
 
 
-def oldest_whole(bucket: Bucket, sequences: Iterable[int], there: set[tuple[str, str]]) -> Point | None:
-    """The oldest of these points of which every version is in the bucket.
-
-    Args:
-        there: key and VersionId of every version in it.
-    """
+def oldest_whole(bucket: Bucket, sequences: Iterable[int], listing: Listing) -> Point | None:
+    """The oldest of these points of which every version is in the bucket."""
     known: dict[str, bool] = {}
 
     def whole(page: Page) -> bool:
         if page.key not in known:
             known[page.key] = all(
-                (key_of(bucket.location.prefix, row.path, row.entry.mode), row.version) in there
+                listing.has(key_of(bucket.location.prefix, row.path, row.entry.mode), row.version)
                 for row in rows_of(bucket, [page])
                 if not is_folder(row.look)
             )

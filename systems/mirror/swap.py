@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 
-from systems.mirror.entry import Entry, Pinned, lies_in
+from systems.mirror.entry import Entry, lies_in
 from systems.mirror.tree import parent_of
 
 
@@ -28,12 +29,17 @@ class Swapper:
         self._name = name
         self._stage = stage
         self._replaced = replaced
-        self._out: list[bytes] = []
+        self._out: set[bytes] = set()
         self._times: dict[bytes, tuple[int, int]] = {}
 
     def is_in(self, path: bytes) -> bool:
         """Was `path` swapped in, itself or with a folder above it?"""
-        return not any(lies_in(path, out) for out in self._out)
+        if not self._out:
+            return True
+        parts = path.split(b"/")
+        return b"" not in self._out and all(
+            b"/".join(parts[:depth]) not in self._out for depth in range(1, len(parts) + 1)
+        )
 
     def swap(self, path: bytes, place: bytes, *, replace: bool) -> None:
         """Move the staged entry at `place` to `path`; what is there goes to the replaced ones."""
@@ -50,21 +56,32 @@ class Swapper:
         except OSError as error:
             self._leave_out(path, f"cannot be put in place: {error.strerror}")
 
-    def finish(self, pins: list[Pinned]) -> None:
-        """Set metadata, innermost first, and give folders that were only written to their times back."""
-        for pin in sorted(pins, key=lambda pin: pin.entry.path.count(b"/") + bool(pin.entry.path), reverse=True):
-            path = pin.entry.path
-            if not self.is_in(path):
-                continue
-            self._times.pop(path, None)
-            try:
-                with parent_of(self._base, self._full(path)) as (folder, name):
-                    set_metadata(folder, name, pin.entry)
-            except OSError as error:
-                self.misses[path] = f"its owner, mode or time cannot be set: {error.strerror}"
+    def finish(self, entries: Iterable[Entry]) -> None:
+        """Set metadata, of a folder after all that is in it, and give folders that were only written to their times.
+
+        The entries come in tree order.
+        """
+        around: list[Entry] = []
+        for entry in entries:
+            while around and not lies_in(entry.path, around[-1].path):
+                self._set(around.pop())
+            around.append(entry)
+        for entry in reversed(around):
+            self._set(entry)
         for path, times in self._times.items():
             with contextlib.suppress(OSError), parent_of(self._base, self._full(path)) as (folder, name):
                 os.utime(name, ns=times, dir_fd=folder, follow_symlinks=False)
+
+    def _set(self, entry: Entry) -> None:
+        path = entry.path
+        if not self.is_in(path):
+            return
+        self._times.pop(path, None)
+        try:
+            with parent_of(self._base, self._full(path)) as (folder, name):
+                set_metadata(folder, name, entry)
+        except OSError as error:
+            self.misses[path] = f"its owner, mode or time cannot be set: {error.strerror}"
 
     def _full(self, path: bytes) -> bytes:
         return self._name + b"/" + path if path else self._name
@@ -95,7 +112,7 @@ class Swapper:
             os.rename(place, name, src_dir_fd=self._stage, dst_dir_fd=folder)
 
     def _leave_out(self, path: bytes, reason: str) -> None:
-        self._out.append(path)
+        self._out.add(path)
         self.misses[path] = reason
 
 

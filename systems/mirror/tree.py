@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from domain.errors import Refused
@@ -32,6 +32,13 @@ def open_root(folder: Path) -> int:
     except OSError as error:
         cause = f"it cannot be opened ({error.strerror})"
         raise Refused(f"folder {folder}", cause, "check the path and the mount") from None
+
+
+def opened_root(stack: ExitStack, folder: Path) -> int:
+    """`open_root`, closed with `stack`."""
+    descriptor = open_root(folder)
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 @contextmanager

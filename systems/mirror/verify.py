@@ -13,6 +13,7 @@ from domain.errors import Refused
 from systems.answers import Absent
 from systems.mirror.bucket import AT_ONCE, Bucket
 from systems.mirror.entry import Miss, Row, is_folder
+from systems.mirror.listing import Listing
 from systems.mirror.location import MirrorLocation
 from systems.mirror.manifest import Point
 from systems.mirror.names import escape, key_of
@@ -60,6 +61,7 @@ def verify(
 
     Raises:
         Refused, Unreachable, Damaged: the bucket or the point could not be read.
+        Failed: the folder for temporary files does not hold what the bucket lists.
     """
     if source is not None and not source.is_dir():
         raise Refused(f"source {source}", "it is no folder", "check the path and the mount")
@@ -71,21 +73,16 @@ def verify(
     first = load_point(bucket, shelf.sequences[0]).created_at
     rotation = Rotation(bucket, within_days, first) if within_days else None
     read, good, size, misses = _read_all(bucket, point, rotation, workers, progress)
-    there: set[tuple[str, str]] = set()
-    shown: dict[str, str] = {}
-    for each, shows in bucket.list_versions(f"{location.prefix}/"):
-        there.add((each.key, each.version))
-        if shows:
-            shown[each.key] = each.version
+    listing = Listing(bucket)
     unfinished = look_at_shelf(bucket)
     quiet = unfinished.last == point.sequence and not unfinished.unfinished
-    misses |= dict(_not_as_listed(bucket, point, there, shown if quiet else None, misses))
+    misses |= dict(_not_as_listed(bucket, point, listing, misses, quiet=quiet))
     found = [Miss(escape(path), told) for path, told in misses.items()]
     if source is not None:
         plan = plan_restore(location, source, point=point.id, progress=progress)
         found += [Miss(action.target, f"on disk: {action.reason}") for action in plan.actions]
-        found += [Miss(each.target, "on disk: not in the point") for each in plan.left_alone if each.verb == "extra"]
-    oldest = oldest_whole(bucket, shelf.sequences, there)
+        found += [Miss(each.target, "on disk: not in the point") for each in plan.left_alone]
+    oldest = oldest_whole(bucket, shelf.sequences, listing)
     return VerifyResult(
         state="failed" if read and not good else "partial" if found else "complete",
         point=point.id,
@@ -138,22 +135,20 @@ def _read_back(bucket: Bucket, row: Row) -> str:
 
 
 def _not_as_listed(
-    bucket: Bucket,
-    point: Point,
-    there: set[tuple[str, str]],
-    shown: dict[str, str] | None,
-    known: dict[bytes, str],
+    bucket: Bucket, point: Point, listing: Listing, known: dict[bytes, str], *, quiet: bool
 ) -> Iterator[tuple[bytes, str]]:
     """Entries whose version is gone, read or not, and plain copies that somebody else overwrote or deleted.
 
-    `shown` is None when a push ran meanwhile or did not finish: then the newest version may rightly be another.
+    Not `quiet`: a push ran meanwhile or did not finish; then the newest version may rightly be another.
     """
     for row in rows_of(bucket, point.pages):
         if is_folder(row.look) or row.path in known:
             continue
         key = key_of(bucket.location.prefix, row.path, row.entry.mode)
-        if (key, row.version) not in there:
+        if listing.shows(key, row.version):
+            continue
+        if not listing.has(key, row.version):
             yield row.path, "its version is gone from the bucket; only another point can bring it back"
-        elif shown is not None and shown.get(key) != row.version:
-            how = "was overwritten" if key in shown else "was deleted"
+        elif quiet:
+            how = "was overwritten" if listing.shows_any(key) else "was deleted"
             yield row.path, f"its plain copy {how} by somebody else; this point still restores it"

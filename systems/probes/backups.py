@@ -1,4 +1,4 @@
-"""Probes of the backups: how old the newest snapshot and the newest state of the mirror are."""
+"""Probes of the backups: how old the newest snapshot and state of the mirror are, and whether vaults are locked."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from environments.settings import AwsSettings, HomesSettings, ObjectStoreSetting
 from systems.mirror.location import MirrorLocation
 from systems.mirror.points import last_point
 from systems.probes.look import Seen
-from systems.snapshots import latest_snapshot
+from systems.snapshots import VaultLock, latest_snapshot, vault_locks
 
 
 def look_at_snapshots(aws: AwsSettings, homes: HomesSettings, *, max_age: timedelta) -> Seen:
-    """The newest snapshot of the file system is not older than `max_age`."""
+    """The newest snapshot of the file system is not older than `max_age`, and the vaults are locked."""
     snapshot = latest_snapshot(aws, homes)
     where = f"snapshot of {homes.file_system_id} in vault {aws.backup_vault}"
-    return _aged(where, snapshot.created_at if snapshot else None, max_age)
+    aged = _aged(where, snapshot.created_at if snapshot else None, max_age)
+    if aged.state != "ok":
+        return aged
+    locks = vault_locks(aws)
+    told = f"{aged.what}; {', '.join(_words(lock) for lock in locks)}"
+    open_in = [lock.region for lock in locks if not lock.locked]
+    if not open_in:
+        return Seen(told)
+    command = f"aws backup put-backup-vault-lock-configuration --backup-vault-name {aws.backup_vault}"
+    return Seen(told, "degraded", f"lock it in {' and '.join(open_in)}: {command} --min-retention-days DAYS")
 
 
 def look_at_mirror(store: ObjectStoreSettings, *, max_age: timedelta) -> Seen:
@@ -24,6 +33,14 @@ def look_at_mirror(store: ObjectStoreSettings, *, max_age: timedelta) -> Seen:
     location = MirrorLocation(store, "user-data")
     point = last_point(location)
     return _aged(f"point of the mirror {location.url}", point.created_at if point else None, max_age)
+
+
+def _words(lock: VaultLock) -> str:
+    if not lock.locked:
+        return f"the vault in {lock.region} is not locked: who got our rights can delete the snapshots"
+    fixed = f" for good from {lock.fixed_at:%Y-%m-%d} on" if lock.fixed_at else ""
+    kept = f", at least {lock.min_retention_days} d are kept" if lock.min_retention_days else ""
+    return f"the vault in {lock.region} is locked{fixed}{kept}"
 
 
 def _aged(what: str, created_at: datetime | None, max_age: timedelta) -> Seen:

@@ -1,4 +1,4 @@
-"""What a person sees: the login through SSO, a notebook that runs, a finished run in the Prefect UI.
+"""What a person sees: the login through SSO, a notebook that runs, a finished run in the Prefect UI, a drill's page.
 
 The pictures land in the test stack's folder, or where RISKHUB_SCREENSHOTS says.
 """
@@ -17,7 +17,12 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from devstack.day.people import Person
 from devstack.day.runs import Deployments
 from devstack.stack import Stack
+from domain.clock import utc_now
+from domain.plan import Outcome
+from domain.record import PlannedAction, Record
 from environments import Environment
+from plans.drill import NOT_SHOWN, STEPS, words_of
+from systems.scorecard.page import scorecard_page
 
 PATIENCE = timedelta(seconds=60) / timedelta(milliseconds=1)
 expect.set_options(timeout=PATIENCE)
@@ -83,3 +88,33 @@ def test_a_finished_run_is_seen_in_the_prefect_ui(stack: Stack, env: Environment
     page.get_by_text("Artifacts", exact=True).click()
     expect(page.get_by_text("cull-idle-servers-plan").first).to_be_visible()
     picture(page, stack, "prefect-run")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_drills_page_fits_a_desk_and_a_phone_and_shows_a_hostile_name_as_a_name(
+    stack: Stack, page: Page, width: int
+) -> None:
+    name = f"<img src=x onerror='document.title = 1'>{'long' * 40}.ipynb"
+    words = [words_of(step) for step in STEPS]
+    drill = Record(
+        flow="recovery-drill",
+        environment="local",
+        state="failed",
+        summary=f"failed: compare homes: {name}",
+        started_at=utc_now(),
+        finished_at=utc_now(),
+        actions=tuple(PlannedAction(verb=verb, target=target, reason="because") for verb, target in words),
+        outcomes=(*(Outcome(*each, "done") for each in words[:3]), Outcome(*words[3], "failed", name)),
+        measures={"point": "20260302T013000Z", "rpo_homes_seconds": 720.0, "rpo_homes_target_seconds": 1800.0},
+    )
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("request", lambda request: complaints.append(request.url))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.set_content(scorecard_page(drill, "s3://bucket/evidence/recovery-drill/x.json", [drill], NOT_SHOWN))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Recovery drill: failed")
+    expect(page.get_by_text(name, exact=True).first).to_be_visible()
+    wider = "[...document.querySelectorAll('html, main')].filter(each => each.scrollWidth > each.clientWidth).length"
+    assert page.evaluate(wider) == 0, "nothing is cut off, nothing scrolls sideways"
+    assert (page.title().startswith("Recovery drill of"), complaints) == (True, [])
+    picture(page, stack, f"scorecard-{width}")

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from environments.loader import PROJECT
+from systems.signing import payload_of
 
 Riskhub = Callable[..., "subprocess.CompletedProcess[str]"]
 # A `riskhub` that offers the chapter of runbook.py, which imports Prefect: as with the real one, only when called.
@@ -140,7 +141,7 @@ def test_a_run_that_is_told_to_end_leaves_evidence_and_nothing_else(
     assert run.returncode not in (0, 3)
     assert not list((tmp_path / "temporary").iterdir())
     (kept,) = (tmp_path / "evidence" / "paint-fence").iterdir()
-    assert json.loads(kept.read_text())["state"] == "failed"
+    assert json.loads(payload_of(kept.read_bytes(), thing="it"))["state"] == "failed"
 
 
 def wait_until_it_paints(run: subprocess.Popen[Any], state: Path) -> None:

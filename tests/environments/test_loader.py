@@ -28,6 +28,7 @@ VARIABLES = {
 }
 BACKUP_KEY = "s3cr3t-" + "A" * 36 + "="
 OPTIONAL = (
+    "AWS_BACKUP_COPY_REGION",
     "KUBECONFIG",
     "CLUSTER_CONTEXT",
     "CLUSTER_OVERLAY",
@@ -232,3 +233,11 @@ def test_an_overlay_is_a_name_and_not_a_path(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_backup_key_prints_as_stars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONFIGURATION_BACKUP_KEY", BACKUP_KEY)
     assert "s3cr3t" not in repr(load_environment("dev")) + load_environment("dev").model_dump_json()
+
+
+def test_a_copy_into_the_region_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_BACKUP_COPY_REGION", "eu-west-2")
+    assert load_environment("prod").aws.backup_copy_region == "eu-west-2"
+    monkeypatch.setenv("AWS_BACKUP_COPY_REGION", VARIABLES["AWS_REGION"])
+    with pytest.raises(Refused, match="a copy there is lost together with it"):
+        load_environment("prod")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,12 @@ import pytest
 from devstack.day.damage import Look, look_at
 from devstack.day.people import Person
 from devstack.stack import Stack
+from domain.recovery import RecoveryPoint
 from environments import Environment, load_environment
 from environments.settings import ObjectStoreSettings
+from systems.hub import read_version
 from systems.objects import list_objects
+from systems.recovery_points import newest_point
 from tests.faults.oncall import OnCall
 
 FILES, FILE_BYTES = 100, 16 * 1024
@@ -24,7 +27,8 @@ FILES, FILE_BYTES = 100, 16 * 1024
 @pytest.fixture(scope="session")
 def on_call(stack: Stack) -> OnCall:
     keys = stack.choices.secrets
-    return OnCall(stack.state, {**keys, "crypt_key, doubled": keys["crypt_key"] * 2})
+    pem = keys["evidence_key"].splitlines()[1]  # what is told on one line of many
+    return OnCall(stack.state, {**keys, "crypt_key, doubled": keys["crypt_key"] * 2, "evidence_key": pem})
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +59,14 @@ def dina(stack: Stack, nobody_at_work: None) -> Person:
 
 
 @pytest.fixture
+def hub_stopped(stack: Stack, env: Environment) -> Iterator[None]:
+    stack.stop_part("hub")
+    yield
+    stack.restart_part("hub")
+    until(lambda: bool(read_version(env.hub)))
+
+
+@pytest.fixture
 def other_state(stack: Stack, tmp_path: Path) -> Callable[..., Path]:
     """Makes a state folder whose `values.env` is the stack's but for some values."""
 
@@ -82,6 +94,14 @@ def aws_variables(env: Environment) -> dict[str, str]:
         "AWS_ENDPOINT_URL_S3": store.endpoint_url,
         "AWS_REGION": store.region,
     }
+
+
+def point_of_now(on_call: OnCall) -> RecoveryPoint:
+    """A whole recovery point, taken as on-call takes one."""
+    assert on_call.riskhub("backup", "run", "--execute", "--json").code == 0
+    point = newest_point(load_environment("local").objects)
+    assert point is not None
+    return point
 
 
 def keys_below(store: ObjectStoreSettings, prefix: str) -> set[str]:

@@ -18,6 +18,7 @@ from devstack.process import marked
 from devstack.stack import Stack
 from environments import Environment, load_environment
 from systems.objects import get_object
+from systems.signing import payload_of
 from tests.faults.conftest import keys_below
 from tests.faults.oncall import OnCall
 
@@ -69,7 +70,9 @@ def places(worked: Stack, on_call: OnCall) -> dict[str, bytes]:
     for prefix in ("evidence/", "recovery-points/", "reports/"):
         for key in keys_below(env.objects, prefix):
             if not key.endswith(".dump"):  # the Hub's own database, encrypted where it must be
-                found[key] = get_object(env.objects, key)
+                body = get_object(env.objects, key)
+                is_envelope = prefix == "evidence/" and key.endswith(".json")
+                found[key] = payload_of(body, thing=key) if is_envelope else body
     words = [word for process in marked(worked.state) for word in process.cmdline()]
     found["process list"] = "\n".join(words).encode()
     return found
@@ -85,7 +88,7 @@ def rows(database: Path) -> Iterator[str]:
 def hidden(worked: Stack, dina: Person) -> dict[str, str]:
     """Every secret there is, by name: the stack's, the Hub's for its users' servers, dina's own token."""
     keys = worked.choices.secrets
-    known = {**keys, "crypt_key, doubled": keys["crypt_key"] * 2}
+    known = {**keys, "crypt_key, doubled": keys["crypt_key"] * 2, "evidence_key": keys["evidence_key"].split("\n")[1]}
     known["dina's token"] = dina.client.headers["Authorization"].removeprefix("token ")
     for process in marked(worked.state):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):

@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import Artifact, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from devstack import scheduler
+from devstack.aws.part import aws_control_plane
 from devstack.object_store import PORTS, object_store
 from devstack.process import free_ports, start, stop, wait_ready
 from domain.clock import utc_now
@@ -28,7 +29,9 @@ from environments import EnvironmentName, load_environment
 from environments.loader import PROJECT
 from environments.settings import CullPolicy
 from flows.chapter import NotDone, chapter, record_of
+from systems.evidence import record_in, verified_record
 from systems.objects import get_object
+from systems.signing import SigningKey, new_key, payload_of, signed_by
 from tasks.records import publish_plan, record
 from tests.flows.conftest import deliver_events
 
@@ -97,9 +100,29 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stop(part, process)
 
 
+KEY = new_key()
+
+
+@pytest.fixture(scope="module")
+def vault_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    state = tmp_path_factory.mktemp("aws")
+    (port,) = free_ports(1)
+    secrets = {"riskhub/evidence-signing-key": KEY.get_secret_value()}
+    part = aws_control_plane(state, port, "fs-1", state / "homes", secrets=secrets)
+    process = start(part, state)
+    try:
+        wait_ready(part, process, state)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop(part, process)
+
+
 @pytest.fixture(autouse=True)
-def platform(prefect_url: str, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in {**LOCAL_VARIABLES, "S3_ENDPOINT_URL": store_url, "PREFECT_API_URL": prefect_url}.items():
+def platform(
+    prefect_url: str, store_url: str, vault_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    addresses = {"S3_ENDPOINT_URL": store_url, "PREFECT_API_URL": prefect_url, "AWS_CONTROL_ENDPOINT_URL": vault_url}
+    for name, value in {**LOCAL_VARIABLES, **addresses}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RISKHUB_STATE", str(tmp_path))
     with temporary_settings({PREFECT_API_URL: prefect_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
@@ -162,7 +185,7 @@ def done(state: State[Record]) -> Record:
 def evidence_of(found: Record) -> Record:
     objects = load_environment("local").objects
     key = found.links["evidence"].removeprefix(f"s3://{objects.bucket}/")
-    return Record.model_validate_json(get_object(objects, key))
+    return verified_record(get_object(objects, key), SigningKey(KEY).public, thing=key)
 
 
 def artifact(key: str) -> Artifact:
@@ -257,7 +280,20 @@ def test_a_store_that_is_down_does_not_hide_the_result(monkeypatch: pytest.Monke
     assert (warning.probe, warning.state) == ("evidence", "failed")
     kept = Path(done(state).links["evidence"])
     assert kept.is_relative_to(tmp_path / "evidence")
-    assert Record.model_validate_json(kept.read_bytes()).summary == "2 doors"
+    assert record_in(payload_of(kept.read_bytes(), thing="it"), thing="it").summary == "2 doors"
+
+
+def test_a_vault_that_is_down_leaves_evidence_unsigned_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONTROL_ENDPOINT_URL", "http://127.0.0.1:9")
+    state = run(execute=True)
+    assert state.name == "Completed"
+    (warning,) = done(state).findings
+    assert (warning.probe, warning.state) == ("evidence", "failed")
+    assert "evidence is not signed: secret riskhub/evidence-signing-key" in warning.seen
+    key = done(state).links["evidence"].partition("riskhub-backup/")[2]
+    envelope = get_object(load_environment("local").objects, key)
+    assert signed_by(envelope, thing=key) is None
+    assert "evidence is not signed" in record_in(payload_of(envelope, thing=key), thing=key).findings[0].seen
 
 
 def test_an_unreadable_environment_is_refused_and_its_evidence_stays_here(

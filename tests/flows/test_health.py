@@ -24,8 +24,9 @@ def states(record: Record) -> dict[str, str]:
 
 def test_every_part_of_a_healthy_stack_is_looked_at(env):
     found = states(check())
-    backups = {probe: found.pop(probe) for probe in list(found) if probe.startswith("backup-")}
+    backups = [found.pop(probe) for probe in list(found) if probe.startswith("backup-")]
     assert backups
+    assert found.pop("recovery")  # as backups and drills are that other tests left
     assert found.pop("cluster") == "not configured"
     assert set(found.values()) == {"ok"}, found
 
@@ -39,6 +40,7 @@ def test_one_failing_part_hides_no_other_and_fails_the_check(env, stack):
     found = states(record)
     assert record.state == "failed" and "risk-api" in record.summary
     assert found.pop("risk-api") == "failed"
+    assert found.pop("recovery")
     assert "failed" not in found.values(), found
 
 

@@ -39,7 +39,28 @@ RIGHTS = {
     },
     "riskhub/runbook": {
         "jupyterhub": {**SEEN_BY_THE_RUNBOOK, "metrics.k8s.io/pods": LOOK},
-        "riskhub": SEEN_BY_THE_RUNBOOK,
+        # of ConfigMaps it gets one, by name: what was deployed
+        "riskhub": {**SEEN_BY_THE_RUNBOOK, "configmaps": frozenset({"list", "get"})},
+        # where it drills, and where nobody's work is
+        "jupyterhub-drill": {
+            **{
+                what: frozenset({"get", "list", "watch", "create", "patch", "delete"})
+                for what in ("pods", "events", "services", "configmaps", "secrets", "serviceaccounts")
+            },
+            **{
+                what: frozenset({"get", "list", "create", "patch", "delete"})
+                for what in (
+                    "apps/deployments",
+                    "rbac.authorization.k8s.io/roles",
+                    "rbac.authorization.k8s.io/rolebindings",
+                    "networking.k8s.io/networkpolicies",
+                )
+            },
+            "coordination.k8s.io/leases": frozenset({"get", "create", "patch", "delete"}),
+            "pods/log": frozenset({"get"}),
+            "apps/statefulsets": LOOK,
+            "apps/daemonsets": LOOK,
+        },
         "kube-system": {"pods": LOOK, "services": LOOK, "events": LOOK, "discovery.k8s.io/endpointslices": LOOK},
         "": {
             "namespaces": frozenset({"get"}),
@@ -88,6 +109,15 @@ def test_users_have_no_rights_at_all(name: str) -> None:
 def test_no_rule_has_a_wildcard(name: str) -> None:
     rules = [rule for each in of_kind(overlay(name), "Role", "ClusterRole") for rule in each["rules"]]
     assert not [rule for rule in rules if "*" in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_of_configmaps_the_runbook_gets_the_deployment_alone(name: str) -> None:
+    roles = [each for each in of_kind(overlay(name), "Role") if each["metadata"]["namespace"] == "riskhub"]
+    (rule,) = [
+        rule for role in roles for rule in role["rules"] if "configmaps" in rule["resources"] and "get" in rule["verbs"]
+    ]
+    assert rule["resourceNames"] == ["riskhub-deployment"]
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

@@ -26,7 +26,7 @@ def replicas(name: str) -> dict[str, int]:
 
 
 @each_overlay
-def test_everything_is_in_one_of_the_two_namespaces_or_is_the_clusters(name: str) -> None:
+def test_everything_is_in_one_of_our_namespaces_or_is_the_clusters(name: str) -> None:
     cluster_wide = {"Namespace", "PersistentVolume", "PriorityClass", "ClusterRole", "ClusterRoleBinding"}
     for each in overlay(name):
         namespace = each["metadata"].get("namespace")
@@ -34,7 +34,7 @@ def test_everything_is_in_one_of_the_two_namespaces_or_is_the_clusters(name: str
         if namespace == "kube-system":
             assert each["kind"] in ("Role", "RoleBinding")
         else:
-            assert namespace in (None, "jupyterhub", "riskhub")
+            assert namespace in (None, "jupyterhub", "jupyterhub-drill", "riskhub")
 
 
 @each_overlay
@@ -136,7 +136,7 @@ def test_the_node_needs_nothing_of_aws() -> None:
     documents = overlay("local")
     assert of_kind(documents, "Ingress") == []
     folders = [each["spec"]["hostPath"]["path"] for each in of_kind(documents, "PersistentVolume")]
-    assert folders == ["/mnt/riskhub/efs"] * 2
+    assert folders == ["/mnt/riskhub/efs"] * 3
     assert named(documents, "Service", "proxy-public")["spec"]["clusterIP"] == "10.96.0.80"
     assert named(documents, "Service", "prefect-server")["spec"]["clusterIP"] == "10.96.0.42"
 

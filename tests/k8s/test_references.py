@@ -110,7 +110,7 @@ def test_two_volumes_never_share_a_handle(name: str) -> None:
         for each in of_kind(overlay(name), "PersistentVolume")
         if "csi" in each["spec"]
     ]
-    assert len(handles) == len(set(handles)) == (0 if name == "local" else 2)
+    assert len(handles) == len(set(handles)) == (0 if name == "local" else 3)
 
 
 @each_overlay

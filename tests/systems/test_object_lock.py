@@ -17,6 +17,7 @@ from environments import Environment
 from systems.evidence import store_evidence
 from systems.mirror import MirrorLocation, push
 from systems.objects import get_object, put_object
+from systems.signing import payload_of
 
 
 def client(env: Environment):  # type: ignore[no-untyped-def]
@@ -35,7 +36,7 @@ def test_evidence_can_be_neither_deleted_nor_replaced_before_its_time(stack: Sta
     made = Record(
         flow="rehearsal", environment="local", state="complete", summary="it ran", started_at=now, finished_at=now
     )
-    key = store_evidence(env.objects, made)
+    key = store_evidence(env.objects, made, None)
     s3 = client(env)
     head = s3.head_object(Bucket=env.objects.bucket, Key=key)
     assert head["ObjectLockMode"] == "COMPLIANCE"
@@ -46,7 +47,7 @@ def test_evidence_can_be_neither_deleted_nor_replaced_before_its_time(stack: Sta
         s3.delete_object(Bucket=env.objects.bucket, Key=key, VersionId=head["VersionId"])
     with pytest.raises(Refused):
         put_object(env.objects, key, b"another story", content_type="application/json", if_absent=True)
-    assert b"it ran" in get_object(env.objects, key)
+    assert b"it ran" in payload_of(get_object(env.objects, key), thing=key)
 
 
 def test_a_bucket_made_without_object_lock_is_named_as_the_cause(env: Environment, tmp_path: Path) -> None:

@@ -5,21 +5,29 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from domain.errors import Damaged, Refused
-from domain.recovery import Member
+from domain.recovery import Member, RecoveryPoint, point_id
 from environments import Environment
 from systems.objects import put_object
-from systems.recovery_points import list_points, read_member, read_point, seal_recovery_point, store_member
+from systems.recovery_points import (
+    list_points,
+    newest_first,
+    read_member,
+    read_point,
+    seal_recovery_point,
+    store_member,
+)
 
 NEVER = "19990101T000000Z"
 
 
 def new_point() -> str:
     """An id that no other run of these tests has."""
-    return f"2000{secrets.randbelow(12) + 1:02}01T{secrets.randbelow(10**6):06}Z"
+    return point_id(datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=secrets.randbelow(365 * 24 * 3600)))
 
 
 def stored(env: Environment, point: str, body: bytes = b"{}") -> Member:
@@ -32,7 +40,7 @@ def test_a_sealed_point_is_listed_and_its_members_read_back(env: Environment) ->
     assert point not in list_points(env.objects)
     seal_recovery_point(env.objects, point, [member])
     assert point in list_points(env.objects)
-    assert read_point(env.objects, point) == (member,)
+    assert read_point(env.objects, point) == RecoveryPoint(point, (member,))
     assert read_member(env.objects, member) == b"the configuration"
 
 
@@ -49,7 +57,7 @@ def test_a_point_that_was_never_sealed_is_refused(env: Environment) -> None:
         read_point(env.objects, point)
 
 
-@pytest.mark.parametrize("point", ["", "../evidence", "20260301", f"{NEVER}/..", f"{NEVER}\n"])
+@pytest.mark.parametrize("point", ["", "../evidence", "20260301", f"{NEVER}/..", f"{NEVER}\n", "20261399T250000Z"])
 def test_what_is_no_id_is_refused(point: str, env: Environment) -> None:
     with pytest.raises(Refused, match="no point is called so"):
         read_point(env.objects, point)
@@ -61,6 +69,15 @@ def test_a_manifest_that_cannot_be_read_is_damaged(manifest: bytes, env: Environ
     put_object(env.objects, f"recovery-points/{point}/manifest.json", manifest, content_type="application/json")
     with pytest.raises(Damaged, match="its manifest cannot be read"):
         read_point(env.objects, point)
+
+
+def test_a_damaged_point_hides_no_other(env: Environment) -> None:
+    whole, damaged = new_point(), new_point()
+    seal_recovery_point(env.objects, whole, [])
+    put_object(env.objects, f"recovery-points/{damaged}/manifest.json", b"[]", content_type="application/json")
+    found = [*newest_first(env.objects)]
+    assert RecoveryPoint(whole, ()) in found
+    assert f"recovery point {damaged}" in [each.thing for each in found if isinstance(each, Damaged)]
 
 
 def test_a_member_that_is_not_what_was_stored_is_damaged(env: Environment) -> None:

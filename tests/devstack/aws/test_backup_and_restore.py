@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,21 @@ def test_a_backup_that_cannot_write_fails_and_leaves_no_recovery_point(plane: An
     assert sorted(plane.copies.iterdir()) == before
 
 
+def test_a_restore_goes_on_past_what_it_cannot_write_and_ends_partial(plane: Any) -> None:
+    (plane.homes / "big").write_bytes(b"x" * 30_000_000)
+    (plane.homes / "small").write_bytes(b"x")
+    arn = plane.recovery_point()
+    limits = resource.prlimit(plane.server.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(plane.server.pid, resource.RLIMIT_FSIZE, (20_000_000, limits[1]))
+    try:
+        job = plane.restore(arn)
+    finally:
+        resource.prlimit(plane.server.pid, resource.RLIMIT_FSIZE, limits)
+    assert job["Status"] == "PARTIAL"
+    assert job["StatusMessage"] == "1 items could not be restored: big (File too large)"
+    assert [path.name for path in plane.restored_folder().iterdir()] == ["small"]
+
+
 def test_a_running_backup_tells_its_progress_and_can_be_stopped(plane: Any) -> None:
     _zeros(plane.homes / "large.parquet")
     client = plane.backup
@@ -146,6 +162,19 @@ def test_a_second_backup_of_the_same_file_system_waits_for_the_first(plane: Any)
     for job_id in (second, first):
         client.stop_backup_job(BackupJobId=job_id)
     assert {plane.ended_backup(job_id)["State"] for job_id in (first, second)} == {"ABORTED"}
+
+
+def test_a_backup_that_waits_expires_once_its_window_has_passed(plane: Any) -> None:
+    _zeros(plane.homes / "large.parquet")
+    client = plane.backup
+    first = plane.start_backup()
+    plane.wait_until(lambda: client.describe_backup_job(BackupJobId=first)["BytesTransferred"])
+    second = plane.start_backup()
+    plane.wait_until(lambda: client.describe_backup_job(BackupJobId=second)["State"] == "PENDING")
+    os.kill(plane.server.pid, signal.SIGUSR1)  # a day passes
+    assert plane.ended_backup(second)["State"] == "EXPIRED"
+    assert client.describe_backup_job(BackupJobId=first)["State"] == "RUNNING"
+    client.stop_backup_job(BackupJobId=first)
 
 
 def test_recovery_points_survive_a_restart_and_can_be_restored_after_it(own_plane: Any) -> None:

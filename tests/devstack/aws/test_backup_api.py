@@ -125,7 +125,6 @@ def test_a_restore_that_aws_would_not_start_is_refused_in_its_words(
         ("describe_restore_job", {"RestoreJobId": "none"}),
         ("describe_recovery_point", {"BackupVaultName": "riskhub", "RecoveryPointArn": "arn:none"}),
         ("get_recovery_point_restore_metadata", {"BackupVaultName": "riskhub", "RecoveryPointArn": "arn:none"}),
-        ("delete_recovery_point", {"BackupVaultName": "riskhub", "RecoveryPointArn": "arn:none"}),
         ("list_recovery_points_by_backup_vault", {"BackupVaultName": "nobodys"}),
         ("get_backup_selection", {"BackupPlanId": "none", "SelectionId": "none"}),
     ],
@@ -160,10 +159,24 @@ def test_a_recovery_points_restore_metadata_starts_its_restore(plane: Any) -> No
 
 def test_a_deleted_recovery_point_is_gone_from_the_vault_and_from_the_disk(plane: Any) -> None:
     arn = plane.recovery_point()
-    plane.backup.delete_recovery_point(BackupVaultName="riskhub", RecoveryPointArn=arn)
+    plane.backup.delete_backup_vault_lock_configuration(BackupVaultName="riskhub")
+    try:
+        plane.backup.delete_recovery_point(BackupVaultName="riskhub", RecoveryPointArn=arn)
+    finally:
+        plane.backup.put_backup_vault_lock_configuration(BackupVaultName="riskhub", MinRetentionDays=1)
     points = plane.backup.list_recovery_points_by_backup_vault(BackupVaultName="riskhub")["RecoveryPoints"]
     assert arn not in [point["RecoveryPointArn"] for point in points]
     assert not list(plane.copies.glob(f"{arn.rpartition(':')[2]}*"))
+
+
+def test_nothing_is_deleted_from_a_locked_vault(plane: Any) -> None:
+    arn = plane.recovery_point()
+    vault = plane.backup.describe_backup_vault(BackupVaultName="riskhub")
+    assert (vault["Locked"], vault["MinRetentionDays"], "LockDate" in vault) == (True, 1, False)
+    with pytest.raises(ClientError) as error:
+        plane.backup.delete_recovery_point(BackupVaultName="riskhub", RecoveryPointArn=arn)
+    assert _code(error) == "InvalidRequestException"
+    assert plane.backup.describe_recovery_point(BackupVaultName="riskhub", RecoveryPointArn=arn)["Status"]
 
 
 def test_jobs_are_listed_newest_first_by_pages_and_by_filters(plane: Any) -> None:

@@ -65,7 +65,7 @@ def test_a_restored_tree_is_the_tree_that_was_pushed(location: MirrorLocation, t
     assert tree(tmp_path / "restored") == tree(source)
     assert (tmp_path / "restored" / "ana" / "twin").samefile(tmp_path / "restored" / "ana" / "secret")
     again = plan_restore(location, tmp_path / "restored", path="ana/twin")
-    assert again.actions == ()
+    assert len(again.actions) == 0
 
 
 def test_a_sparse_file_comes_back_sparse(location: MirrorLocation, homes: Path, tmp_path: Path) -> None:
