@@ -124,6 +124,7 @@ def _examples(path: str, options: Options) -> str:
     )
     lines = [f"  riskhub {path}{needed}", f"  riskhub {path}{needed} --environment prod --json"]
     if any(param.name == "execute" for param in options.params):
-        lines[0] += "             # shows the plan"
-        lines.insert(1, f"  riskhub {path}{needed} --execute   # does it")
+        confirmed = " --confirm local" if any(param.name == "confirm" for param in options.params) else ""
+        lines[0] += f"{'':{len(confirmed)}}             # shows the plan"
+        lines.insert(1, f"  riskhub {path}{needed} --execute{confirmed}   # does it")
     return "\b\nExamples:\n" + "\n".join(lines)

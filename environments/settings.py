@@ -277,6 +277,11 @@ class Environment(Settings):
     recovery: RecoverySettings | None = None
     retention: RetentionPolicy = RetentionPolicy()
 
+    @property
+    def label(self) -> str:
+        """Its name with its cluster's, e.g. prod/riskhub-prod; what is typed to confirm a change of it."""
+        return f"{self.name}/{self.cluster.name}" if self.cluster else self.name
+
     @model_validator(mode="after")
     def _local_login_is_for_development(self) -> Environment:
         if self.hub.authentication == "local" and self.name in ("uat", "prod"):

@@ -137,7 +137,7 @@ def recover_environment(
 def _carried_out(env: Environment, point: str, homes_at: UtcDatetime, plan: Plan[Step], confirm: str) -> list[Outcome]:
     """Every step until one fails."""
     chapters: dict[Step, Callable[[], State[Record]]] = {
-        "configuration": lambda: _run(restore_configuration, env, point=point),
+        "configuration": lambda: _run(restore_configuration, env, point=point, confirm=confirm),
         "database": lambda: _run(restore_hub_database, env, point=point, confirm=confirm),
         "homes": lambda: _run(restore_homes, env, at=homes_at, confirm=confirm),
         "deploy": lambda: _run(deploy_hub, env),

@@ -24,8 +24,10 @@ from tasks.snapshot_restore import choose_snapshot, restore_aside, swap_in_home
 def restore_user_home(
     user: str,
     environment: EnvironmentName = "local",
+    *,
     at: UtcDatetime | None = None,
     path: str | None = None,
+    confirm: str = "",
     execute: bool = False,
 ) -> Record:
     """Bring a user's home, or one path of it, back to how it was at a time (the newest point if none is given).
@@ -40,13 +42,17 @@ def restore_user_home(
         user: whose home, by the name the Hub lists.
         at: the last point not after this time, e.g. 2026-03-01T09:00:00Z; the newest point if none is given.
         path: only this file or folder, relative to the home, e.g. models/var.ipynb.
+        confirm: the environment and its cluster, typed, e.g. prod/riskhub-prod; without a cluster its name alone. A run
+            that was started in Prefect without it waits for somebody to approve it.
     """
     env, started = load_environment(environment), utc_now()
     plan = compare_home(env, user, at=at, path=path)
     publish_plan(plan, environment=env)
     outcomes: list[Outcome] = []
     links: dict[str, str] = {}
+    approval: dict[str, str] = {}
     if execute and plan.actions:
+        approval = require_confirmed(env, confirm)
         require_server_stopped(env, user)
         outcomes, links = apply_home_restore(env, user, plan, path=path)
     return record(
@@ -57,7 +63,11 @@ def restore_user_home(
         executed=execute,
         outcomes=outcomes,
         links=links,
-        measures={"entries_to_restore": len(plan.actions), "entries_left_alone": plan.kept + len(plan.left_alone)},
+        measures={
+            "entries_to_restore": len(plan.actions),
+            "entries_left_alone": plan.kept + len(plan.left_alone),
+            **approval,
+        },
         summary=_summary(user, len(plan.actions), outcomes, executed=execute),
     )
 
@@ -73,7 +83,11 @@ def _summary(user: str, due: int, outcomes: list[Outcome], *, executed: bool) ->
 
 @chapter(name="restore-home-from-snapshot", timeout=timedelta(hours=7))  # six of them for AWS's own job
 def restore_home_from_snapshot(
-    user: str, environment: EnvironmentName = "local", snapshot: str | None = None, execute: bool = False
+    user: str,
+    environment: EnvironmentName = "local",
+    snapshot: str | None = None,
+    confirm: str = "",
+    execute: bool = False,
 ) -> Record:
     """Bring a user's whole home back from an EFS snapshot that AWS Backup keeps.
 
@@ -87,6 +101,7 @@ def restore_home_from_snapshot(
     Args:
         user: whose home, by the name the Hub lists.
         snapshot: ARN of the recovery point in the environment's vault; the newest whole one if none is given.
+        confirm: the environment and its cluster, typed, e.g. prod/riskhub-prod; without a cluster its name alone.
     """
     env, started = load_environment(environment), utc_now()
     chosen, home, exists = choose_snapshot(env, user, snapshot)
@@ -95,6 +110,7 @@ def restore_home_from_snapshot(
     outcomes: list[Outcome] = []
     links, measures = {"snapshot": chosen.recovery_point_arn}, {}
     if execute:
+        require_confirmed(env, confirm)
         require_server_stopped(env, user)
         folder, aside = restore_aside(env, chosen, home)
         swapped, in_place = swap_in_home(env, user, home, folder)
@@ -117,7 +133,7 @@ def restore_home_from_snapshot(
 
 @chapter(name="restore-configuration")
 def restore_configuration(
-    environment: EnvironmentName = "local", point: str | None = None, execute: bool = False
+    environment: EnvironmentName = "local", point: str | None = None, confirm: str = "", execute: bool = False
 ) -> Record:
     """Bring the cluster's ConfigMaps and Secrets back to how they were in a recovery point.
 
@@ -129,13 +145,17 @@ def restore_configuration(
 
     Args:
         point: the recovery point's id, e.g. 20260301T013000Z; the newest if none is given.
+        confirm: the environment and its cluster, typed, e.g. prod/riskhub-prod; without a cluster its name alone.
     """
     env, started = load_environment(environment), utc_now()
     chosen = choose_point(env, point)
     differences, asked_for = compare_configuration(env, chosen)
     plan = plan_configuration_restore(differences, asked_for, point=chosen, environment=env.name)
     publish_plan(plan, environment=env)
-    outcomes = restore_objects(env, chosen, plan) if execute and plan.actions else []
+    outcomes: list[Outcome] = []
+    if execute and plan.actions:
+        require_confirmed(env, confirm)
+        outcomes = restore_objects(env, chosen, plan)
     return record(
         flow="restore-configuration",
         environment=env,

@@ -35,15 +35,14 @@ def require_confirmed(env: Environment, typed: str) -> dict[str, str]:
     Raises:
         Refused: something else was typed, or nothing in time; the message says what to type.
     """
-    wanted = f"{env.name}/{env.cluster.name}" if env.cluster else env.name
     kept: dict[str, str] = {}
     if not typed and _was_started_in_prefect():
-        approval = _approval(env, wanted)
+        approval = _approval(env)
         typed = approval.confirm
         kept = {"approved_by": approval.approved_by} if approval.approved_by else {}
-    if typed != wanted:
+    if typed != env.label:
         cause = f"it was confirmed for {typed!r}" if typed else "it was not confirmed"
-        raise Refused(f"environment {wanted}", cause, f"look at the plan, then confirm it as {wanted}")
+        raise Refused(f"environment {env.label}", cause, f"look at the plan, then confirm it as {env.label}")
     return kept
 
 
@@ -52,12 +51,13 @@ def _was_started_in_prefect() -> bool:
     return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
-def _approval(env: Environment, wanted: str) -> Approval:
+def _approval(env: Environment) -> Approval:
     waits = (env.recovery or RecoverySettings(notebook="")).approval
     words = (
-        f"The plan is in the run's artifacts. To let it act, type **{wanted}** and your name; anything else ends it."
+        f"The plan is in the run's artifacts. To let it act, type **{env.label}** and your name; anything else ends it."
     )
-    get_run_logger().info("Waiting %.0f s for an approval: resume the run and type %s", waits.total_seconds(), wanted)
+    told = "Waiting %.0f s for an approval: resume the run and type %s"
+    get_run_logger().info(told, waits.total_seconds(), env.label)
     try:
         return pause_flow_run(
             wait_for_input=Approval.with_initial_data(description=words, confirm="", approved_by=""),
@@ -67,5 +67,5 @@ def _approval(env: Environment, wanted: str) -> Approval:
     except FlowPauseTimeout:
         cause = f"nobody approved it within {waits.total_seconds():.0f} s"
         raise Refused(
-            f"environment {wanted}", cause, "start it again when somebody is there to look at its plan"
+            f"environment {env.label}", cause, "start it again when somebody is there to look at its plan"
         ) from None

@@ -151,7 +151,8 @@ def restore(day: Day) -> Told:
     """Each damaged home to the moment of the backup, three runs side by side."""
     at = day.good_point.isoformat()
     name = "restore-user-home/on-call"
-    began = [day.deployments.start(name, {"user": user, "at": at, "execute": True}) for user in DAMAGED]
+    confirmed = {"at": at, "confirm": day.env.label, "execute": True}
+    began = [day.deployments.start(name, {"user": user, **confirmed}) for user in DAMAGED]
     runs = [day.completed(name, run_id) for run_id in began]
     return Told("; ".join(run.message for run in runs), runs[0].url)
 

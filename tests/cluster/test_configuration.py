@@ -71,7 +71,10 @@ def test_a_secret_that_was_deleted_and_one_that_was_altered_come_back(cluster, p
     assert reasons["Secret jupyterhub/hub"] == "another value: metrics_token"
     assert reasons["ConfigMap riskhub/platform"].startswith("it is missing")
     assert values(cluster)["metrics_token"] == "another", "a plan changes nothing"
-    done = riskhub("restore", "configuration", "--point", point, "--execute")
+    unconfirmed = riskhub("restore", "configuration", "--point", point, "--execute")
+    assert unconfirmed.code == 1 and "confirm it as dev/riskhub-dev" in unconfirmed.record["problem"]
+    assert values(cluster)["metrics_token"] == "another", "nobody confirmed it"
+    done = riskhub("restore", "configuration", "--point", point, "--confirm", "dev/riskhub-dev", "--execute")
     assert (done.code, done.record["state"]) == (0, "complete"), done.said
     assert values(cluster) == before
     assert riskhub("restore", "configuration").record["actions"] == []
@@ -87,7 +90,7 @@ def test_a_point_that_was_altered_is_refused_and_nothing_is_applied(cluster, poi
     forged = new_point()
     member = store_member(store, forged, "configuration", "configuration.json", json.dumps(document).encode())
     seal_recovery_point(store, forged, [member])
-    answer = riskhub("restore", "configuration", "--point", forged, "--execute")
+    answer = riskhub("restore", "configuration", "--point", forged, "--confirm", "dev/riskhub-dev", "--execute")
     assert answer.code == 1
     assert "its signature does not fit" in answer.record["problem"]
 

@@ -81,7 +81,9 @@ def test_a_home_restored_on_call_onto_a_full_disk_is_as_it_was(
     (disk.before / "user-data" / "nora" / "notes.txt").write_text("newer\n")
     state = other_state(EFS_MOUNT_POINT=str(disk.folder))
     answer = on_call.riskhub(
-        "restore", "home", "--user", "nora", "--execute", "--json", within=disk.within, RISKHUB_STATE=str(state)
+        *("restore", "home", "--user", "nora", "--confirm", "local", "--execute", "--json"),
+        within=disk.within,
+        RISKHUB_STATE=str(state),
     )
     assert answer.code == 1
     assert "No space left on device" in answer.err

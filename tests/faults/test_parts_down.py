@@ -106,7 +106,7 @@ def test_without_prefect_everything_on_call_needs_still_works_and_says_so(
     (home / "notes.txt").unlink()
     with down("prefect-worker", "prefect-server"):
         restore, cull, check = at_once(
-            lambda: on_call.riskhub("restore", "home", "--user", "nora", "--execute", "--json"),
+            lambda: on_call.riskhub("restore", "home", "--user", "nora", "--confirm", "local", "--execute", "--json"),
             lambda: on_call.riskhub("sessions", "cull", "--environment", "local", "--json"),
             lambda: on_call.riskhub("health", "check", "--json"),
         )

@@ -67,7 +67,9 @@ def test_a_home_in_use_is_not_restored_over(
     home = env.homes.user_data / "dina"
     dina.write_text("notes.txt", "changed\n")
     before = look_at(home)
-    answer = on_call.riskhub("restore", "home", "--user", "dina", "--path", "notes.txt", "--execute", "--json")
+    answer = on_call.riskhub(
+        "restore", "home", "--user", "dina", "--path", "notes.txt", "--confirm", "local", "--execute", "--json"
+    )
     assert answer.code == 1
     assert answer.record["state"] == "refused"
     assert "its server dina/ runs" in answer.err

@@ -27,7 +27,7 @@ RUNS = {
     "cull-idle-servers/every-15-minutes": {"execute": True},
     "daily-backup/nightly": {"execute": True},
     "run-report/weekday-mornings": {"execute": True},
-    "restore-user-home/on-call": {"user": "nora", "execute": True},
+    "restore-user-home/on-call": {"user": "nora", "confirm": "local", "execute": True},
 }
 # What a process of the stack is told and nobody else should read; some are made by the Hub itself.
 VARIABLES = ("OAUTH_CLIENT_SECRET", "JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN", "CONFIGPROXY_AUTH_TOKEN", "RISK_API_TOKEN")

@@ -195,7 +195,7 @@ def test_a_snapshot_says_whose_it_is_and_lies_in_a_second_region_too(
 
 
 def restored(on_call: OnCall, *arguments: str) -> Answer:
-    return on_call.riskhub("restore", "snapshot-home", "--user", "pia", "--json", *arguments)
+    return on_call.riskhub("restore", "snapshot-home", "--user", "pia", "--confirm", "local", "--json", *arguments)
 
 
 def test_a_home_comes_back_from_the_snapshot_whole_and_what_was_there_is_kept(
@@ -276,7 +276,7 @@ def test_what_cannot_be_restored_is_refused_before_anything_starts(
     arguments: tuple[str, ...], words: str, on_call: OnCall, env: Environment, home: Path
 ) -> None:
     taken(env)
-    answer = on_call.riskhub("restore", "snapshot-home", *arguments, "--execute", "--json")
+    answer = on_call.riskhub("restore", "snapshot-home", *arguments, "--confirm", "local", "--execute", "--json")
     assert (answer.code, answer.record["state"]) == (1, "refused")
     assert words in answer.err
     assert beside(env) == []
@@ -284,7 +284,7 @@ def test_what_cannot_be_restored_is_refused_before_anything_starts(
 
 def test_a_home_in_use_is_not_swapped(on_call: OnCall, env: Environment, dina: object) -> None:
     taken(env)
-    answer = on_call.riskhub("restore", "snapshot-home", "--user", "dina", "--execute", "--json")
+    answer = on_call.riskhub("restore", "snapshot-home", "--user", "dina", "--confirm", "local", "--execute", "--json")
     assert (answer.code, answer.record["state"]) == (1, "refused")
     assert "its server dina/ runs" in answer.err
     assert beside(env) == []
