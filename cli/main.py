@@ -24,10 +24,15 @@ Target = str | Mapping[str, str]
 COMMANDS: dict[str, Target] = {
     "health": {"check": "flows.health:daily_health_check"},
     "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
-    "backup": {"run": "flows.backup:daily_backup", "homes": "flows.mirror:mirror_homes"},
+    "backup": {
+        "run": "flows.backup:daily_backup",
+        "homes": "flows.mirror:mirror_homes",
+        "shared": "flows.mirror:mirror_shared",
+    },
     "restore": {
         "home": "flows.restore:restore_user_home",
         "homes": "flows.recover:restore_homes",
+        "shared": "flows.recover:restore_shared",
         "snapshot-home": "flows.restore:restore_home_from_snapshot",
         "configuration": "flows.restore:restore_configuration",
         "database": "flows.restore:restore_hub_database",
@@ -70,8 +75,10 @@ HELP = {
     "sessions cull": "Stop notebook servers that nobody uses.",
     "backup run": "Take a recovery point.",
     "backup homes": "Make a point in time of all homes.",
+    "backup shared": "Make a point in time of the shared folders.",
     "restore home": "Restore a user's home, or a path of it, to a time.",
     "restore homes": "Restore every home to a time.",
+    "restore shared": "Restore the shared folders, or a path in them, to a time.",
     "restore snapshot-home": "Restore a user's whole home from an EFS snapshot, where the bucket cannot help.",
     "restore database": "Restore the Hub's database from a recovery point; the Hub is stopped first.",
     "restore configuration": "Restore the cluster's ConfigMaps and Secrets from a recovery point.",

@@ -100,7 +100,7 @@ def _status(metrics: bool, environment: EnvironmentName, as_json: bool) -> None:
     env = load_environment(environment)
     if env.recovery is None:
         raise Refused(f"environment {env.name}", "it has no [recovery] section", "set its targets and its notebook")
-    standing, now = read_standing(env.objects), utc_now()
+    standing, now = read_standing(env), utc_now()
     if metrics:
         click.echo(recovery_metrics(standing, env.recovery, env.name, now=now), nl=False)
         return

@@ -6,7 +6,8 @@ A recovery point is one id over its members. It lies in the bucket below `recove
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -79,12 +80,20 @@ class Standing:
         damaged: newer ones that cannot.
         homes: when the newest point of the homes was made, in UTC.
         drill: the record of the last drill that was carried out.
+        shared: when the newest point of each shared folder was made, in UTC; None for one that has none.
     """
 
     point: RecoveryPoint | None
     damaged: tuple[Damaged, ...]
     homes: datetime | None
     drill: Record | None
+    shared: Mapping[str, datetime | None] = field(default_factory=dict)
+
+    @property
+    def shared_until(self) -> datetime | None:
+        """To when all shared folders could be restored: the oldest of their points; None where one has none."""
+        made = [at for at in self.shared.values() if at]
+        return min(made) if made and len(made) == len(self.shared) else None
 
 
 @dataclass(frozen=True)

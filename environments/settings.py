@@ -21,6 +21,7 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     TypeAdapter,
+    field_validator,
     model_validator,
 )
 
@@ -58,6 +59,7 @@ Url = Annotated[str, BeforeValidator(_http_url)]
 Token = Annotated[SecretStr, AfterValidator(_in_a_header)]
 FernetKey = Annotated[SecretStr, AfterValidator(_fernet_key)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+FolderName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
 class Settings(BaseModel):
@@ -88,14 +90,27 @@ class DatabaseSettings(Settings):
 
 
 class HomesSettings(Settings):
-    """The EFS mount: `user-data/<escaped user name>`, `notebooks`, `data`, `libs` below `mount_point`."""
+    """The EFS mount: `user-data/<escaped user name>` below `mount_point`, and beside it what users share.
+
+    `shared`: the folders that servers mount below `/shared`, each mirrored and restored as a whole; none by default.
+    """
 
     mount_point: Path
     file_system_id: str
+    shared: tuple[FolderName, ...] = ()
 
     @property
     def user_data(self) -> Path:
         return self.mount_point / "user-data"
+
+    @field_validator("shared")
+    @classmethod
+    def _lie_beside_the_homes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if taken := {"user-data", "drills", "manifests"}.intersection(names):
+            raise ValueError(f"{min(taken)} is no folder that users share: the name has a use of its own")
+        if len(set(names)) < len(names):
+            raise ValueError("a folder is named twice")
+        return names
 
 
 class ObjectStoreSettings(Settings):
@@ -228,7 +243,7 @@ class RecoverySettings(Settings):
 
     Attributes:
         rto: from nothing to a user's own notebook running, at most.
-        rpo_homes, rpo_database: the work of at most so long may be lost.
+        rpo_homes, rpo_shared, rpo_database: the work of at most so long may be lost.
         drill_every: a drill that passed is at most so old.
         approval: how long a run that was started in Prefect waits for somebody to approve it.
         notebook: below a home; what a drill runs as its owner, so choose one that changes nothing elsewhere.
@@ -236,6 +251,7 @@ class RecoverySettings(Settings):
 
     rto: Seconds = timedelta(hours=4)
     rpo_homes: Seconds = timedelta(minutes=30)
+    rpo_shared: Seconds = timedelta(hours=26)
     rpo_database: Seconds = timedelta(hours=26)
     drill_every: Seconds = timedelta(days=31)
     approval: Seconds = timedelta(minutes=30)

@@ -1,4 +1,4 @@
-"""The mirror of the homes: every fifteen minutes a point in time to restore to."""
+"""The mirror: points in time to restore to, of the homes every fifteen minutes, of what users share every night."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from plans.mirroring import plan_mirroring, plan_shard
 from systems.mirror import batch_of
 from tasks.mirror import (
     join_homes,
+    measures_of,
     observe_mirror,
+    observe_shared,
     outcomes_of,
     push_homes,
     push_in_child_runs,
     push_part,
+    push_shared,
 )
 from tasks.records import publish_plan, record
 
@@ -34,7 +37,8 @@ def mirror_homes(environment: EnvironmentName = "local", shards: int = 1, execut
     """
     env, started = load_environment(environment), utc_now()
     batch, last = observe_mirror(env, shards)
-    plan = plan_mirroring([shard.words for shard in batch.shards], last.created_at if last else None, now=started)
+    made = last.created_at if last else None
+    plan = plan_mirroring([(f"homes {shard.words}", made) for shard in batch.shards], now=started)
     publish_plan(plan, environment=env)
     outcomes: list[Outcome] = []
     measures: dict[str, float | int | str | None] = {}
@@ -44,7 +48,7 @@ def mirror_homes(environment: EnvironmentName = "local", shards: int = 1, execut
         else:
             push_in_child_runs(env, batch)
             pushed = join_homes(env, batch)
-        outcomes, measures = outcomes_of(pushed, started)
+        outcomes, measures = outcomes_of(env, pushed, started)
     age = (started - last.created_at).total_seconds() if last else None
     return record(
         flow="mirror-homes",
@@ -91,3 +95,39 @@ def mirror_shard(
         outcomes=outcomes,
         summary=outcomes[0].detail if outcomes else f"part {number + 1} of {len(batch.shards)} would be pushed",
     )
+
+
+@chapter(name="mirror-shared")
+def mirror_shared(environment: EnvironmentName = "local", execute: bool = False) -> Record:
+    """Bring the copy of the shared folders in the bucket up to date, and make a point in time of each.
+
+    Run it when: nightly by schedule, before the backup; by hand before anybody changes libraries or data that all use.
+    It never deletes a version: what is deleted is hidden, and stays restorable. A folder that looks lost (another file
+    system, emptied, more than half of its entries gone) is left as it is in the bucket, and the others are brought up
+    to date. It is refused when the file system is not mounted.
+    If it is Partial: the outcomes name every folder and entry that could not be kept and why; the rest is safe.
+    """
+    env, started = load_environment(environment), utc_now()
+    folders = observe_shared(env)
+    plan = plan_mirroring([(it.name, last.created_at if last else None) for it, last in folders], now=started)
+    publish_plan(plan, environment=env)
+    pushed = [push_shared(env, folder) for folder, _ in folders] if execute else []
+    results = [result for result, _ in pushed if result]
+    return record(
+        flow="mirror-shared",
+        environment=env,
+        started_at=started,
+        plan=plan,
+        executed=execute,
+        outcomes=[outcome for _, outcomes in pushed for outcome in outcomes],
+        measures=measures_of(results) if execute else {},
+        summary=_shared_summary(len(folders), len(results), executed=execute),
+    )
+
+
+def _shared_summary(folders: int, done: int, *, executed: bool) -> str:
+    if folders == 0:
+        return "the environment has no shared folders"
+    if not executed:
+        return f"{folders} shared folders would be brought up to date in the bucket"
+    return f"{done} of {folders} shared folders are up to date in the bucket"

@@ -1,4 +1,4 @@
-"""The whole brought back: every home, and an environment of which nothing is left but its bucket and its keys."""
+"""The whole brought back: all homes, what users share, and an environment of which only bucket and keys are left."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from flows.deploy import deploy_hub
 from flows.restore import restore_configuration, restore_hub_database
 from plans.environment import Step, plan_environment_recovery
 from tasks.confirmation import require_confirmed
-from tasks.environment import (
+from tasks.environment import Observed, observe_point, stop_the_hub
+from tasks.folders import (
+    Restored,
     apply_homes_restore,
+    apply_shared_restore,
     compare_homes,
-    observe_point,
+    compare_shared,
     require_no_server,
-    stop_the_hub,
 )
 from tasks.records import publish_plan, record
 
@@ -47,41 +49,92 @@ def restore_homes(
             that was started in Prefect without it waits for somebody to approve it.
     """
     env, started = load_environment(environment), utc_now()
-    found, plan = compare_homes(env, at)
+    compared, plan = compare_homes(env, at)
     publish_plan(plan, environment=env)
-    outcomes: list[Outcome] = []
-    links: dict[str, str] = {}
-    figures: dict[str, int] = {}
+    restored = Restored([], {}, {})
     approval: dict[str, str] = {}
     if execute and plan.actions:
         approval = require_confirmed(env, confirm)
         require_no_server(env)
-        outcomes, links, figures = apply_homes_restore(env, found, plan)
+        restored = apply_homes_restore(compared, plan)
+    entries = len(compared.found.actions)
     return record(
         flow="restore-homes",
         environment=env,
         started_at=started,
         plan=plan,
         executed=execute,
-        outcomes=outcomes,
-        links=links,
+        outcomes=restored.outcomes,
+        links=restored.links,
         measures={
-            "point": found.point.id,
-            "entries_to_restore": len(found.actions),
-            **figures,
+            "point": compared.found.point.id,
+            "entries_to_restore": entries,
+            **restored.figures,
             **approval,
         },
-        summary=_homes_summary(plan, len(found.actions), outcomes, executed=execute),
+        summary=_folders_summary("homes", plan, entries, restored.outcomes, executed=execute),
     )
 
 
-def _homes_summary(plan: Plan[str], entries: int, outcomes: list[Outcome], *, executed: bool) -> str:
+@chapter(name="restore-shared", timeout=_WHOLE)
+def restore_shared(
+    environment: EnvironmentName = "local",
+    at: UtcDatetime | None = None,
+    path: str | None = None,
+    confirm: str = "",
+    execute: bool = False,
+) -> Record:
+    """Bring the shared folders, or a path in them, back to how they were at a time (the newest point if none is given).
+
+    Run it when: libraries or data that all use are lost or damaged. Points are made at night: without --path, what
+    was changed in the day since then goes back too, so name the path where only that is damaged.
+    It compares by content and brings back what differs; what it replaces is kept beside the folders, what is newer than
+    the point is left alone. No server has to be stopped. Most only read these folders: each file is swapped whole by
+    rename, so they see the old one or the restored one; a module once imported stays the old one until its kernel is
+    restarted. Code of a data scientist may write there meanwhile (no open notebook does: JupyterLab sees the home
+    alone): what it wrote before the swap is kept with what was replaced, what it wrote since is told as not done.
+    If it fails: what is not done is named with its cause; run it again, it goes on with what still differs.
+
+    Args:
+        at: the last points not after this time, e.g. 2026-03-01T09:00:00Z; the newest points if none is given.
+        path: only this folder or file, as below /shared, e.g. data/prices.csv.
+        confirm: the environment and its cluster, typed, e.g. prod/riskhub-prod; without a cluster its name alone. A run
+            that was started in Prefect without it waits for somebody to approve it.
+    """
+    env, started = load_environment(environment), utc_now()
+    compared, plan = compare_shared(env, at, path)
+    publish_plan(plan, environment=env)
+    restored = Restored([], {}, {})
+    approval: dict[str, str] = {}
+    if execute and plan.actions:
+        approval = require_confirmed(env, confirm)
+        restored = apply_shared_restore(compared, plan)
+    entries = sum(len(each.found.actions) for each in compared)
+    return record(
+        flow="restore-shared",
+        environment=env,
+        started_at=started,
+        plan=plan,
+        executed=execute,
+        outcomes=restored.outcomes,
+        links=restored.links,
+        measures={
+            **{f"point of {each.folder.name}": each.found.point.id for each in compared},
+            "entries_to_restore": entries,
+            **restored.figures,
+            **approval,
+        },
+        summary=_folders_summary("shared files and folders", plan, entries, restored.outcomes, executed=execute),
+    )
+
+
+def _folders_summary(what: str, plan: Plan[str], entries: int, outcomes: list[Outcome], *, executed: bool) -> str:
     if not plan.actions:
-        return "homes: nothing differs from the point"
+        return f"{what}: nothing differs from the point"
     if not executed:
-        return f"{entries} entries of {len(plan.actions)} homes would be restored"
+        return f"{entries} entries of {len(plan.actions)} {what} would be restored"
     done = sum(outcome.state == "done" for outcome in outcomes)
-    return f"{done} of {len(plan.actions)} homes restored and verified, {entries} entries"
+    return f"{done} of {len(plan.actions)} {what} restored and verified, {entries} entries"
 
 
 @chapter(name="recover-environment", timeout=_WHOLE)
@@ -92,7 +145,9 @@ def recover_environment(
     confirm: str = "",
     execute: bool = False,
 ) -> Record:
-    """Bring a whole environment back from its bucket: configuration, database, homes, Hub; then users are let in.
+    """Bring a whole environment back from its bucket: configuration, database, homes, what is shared, then the Hub.
+
+    Users are let in last.
 
     Run it when: the cluster, the database and the file system are lost, or any of them and you do not know which.
     Before: a cluster that answers, a Postgres server, the file system mounted, and the environment file naming them;
@@ -102,20 +157,27 @@ def recover_environment(
     Without a cluster the Hub is stopped before and started afterwards by hand.
 
     Args:
-        point: the recovery point's id, e.g. 20260301T013000Z, with its own homes; the newest of both if none is given.
+        point: the recovery point's id, e.g. 20260301T013000Z, with its own homes and what was shared then; the
+            newest of each if none is given.
         start_at: the first step to do, where an earlier run did those before it.
         confirm: the environment and its cluster, typed, e.g. prod/riskhub-prod; without a cluster its name alone.
     """
     env, started, began = load_environment(environment), utc_now(), time.monotonic()
-    chosen, homes = observe_point(env, point)
+    observed = observe_point(env, point)
     plan = plan_environment_recovery(
-        chosen, homes.created_at, name=env.name, on_cluster=env.cluster is not None, start_at=start_at, now=started
+        observed.chosen,
+        observed.homes.created_at,
+        observed.shared,
+        name=env.name,
+        on_cluster=env.cluster is not None,
+        start_at=start_at,
+        now=started,
     )
     publish_plan(plan, environment=env)
     outcomes: list[Outcome] = []
     if execute:
         require_confirmed(env, confirm)
-        outcomes = _carried_out(env, chosen.id, homes.created_at, plan, confirm)
+        outcomes = _carried_out(env, observed, plan, confirm)
     done = len(outcomes) == len(plan.actions) and outcomes[-1].state == "done"
     return record(
         flow="recover-environment",
@@ -125,21 +187,24 @@ def recover_environment(
         executed=execute,
         outcomes=outcomes,
         measures={
-            "point": chosen.id,
-            "homes_point": homes.id,
+            "point": observed.chosen.id,
+            "homes_point": observed.homes.id,
             "rto_seconds": round(time.monotonic() - began, 1) if done else None,
         },
-        summary=_summary(env, chosen.id, plan, outcomes, executed=execute),
+        summary=_summary(env, observed.chosen.id, plan, outcomes, executed=execute),
         state=None if done or not execute else "failed",
     )
 
 
-def _carried_out(env: Environment, point: str, homes_at: UtcDatetime, plan: Plan[Step], confirm: str) -> list[Outcome]:
+def _carried_out(env: Environment, observed: Observed, plan: Plan[Step], confirm: str) -> list[Outcome]:
     """Every step until one fails."""
+    point, homes_at = observed.chosen.id, observed.homes.created_at
+    shared_at = max((at for at in observed.shared.values() if at), default=None)  # each folder has one until then
     chapters: dict[Step, Callable[[], State[Record]]] = {
         "configuration": lambda: _run(restore_configuration, env, point=point, confirm=confirm),
         "database": lambda: _run(restore_hub_database, env, point=point, confirm=confirm),
         "homes": lambda: _run(restore_homes, env, at=homes_at, confirm=confirm),
+        "shared": lambda: _run(restore_shared, env, at=shared_at, confirm=confirm),
         "deploy": lambda: _run(deploy_hub, env),
     }
     outcomes: list[Outcome] = []
@@ -172,5 +237,6 @@ def _summary(env: Environment, point: str, plan: Plan[Step], outcomes: list[Outc
         step = [action.on for action in plan.actions][len(outcomes) - 1]
         return f"stopped at {step}: {outcomes[-1].detail}; correct it, then run again with --start-at {step}"
     if env.cluster is None:
-        return f"database and homes of {env.name} are as in point {point}: start the Hub, then riskhub health check"
+        back = ", ".join(action.target for action in plan.actions)
+        return f"{back} of {env.name} are back from point {point}: start the Hub, then riskhub health check"
     return f"environment {env.name} is back from point {point}, proven by a real server"

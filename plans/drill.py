@@ -28,7 +28,7 @@ _WORDS: dict[Step, tuple[str, str, str]] = {
 
 NOT_SHOWN = (
     "A login through SSO: the token of the notebook's owner is made for them.",
-    "Files of /shared: the mirror holds the homes.",
+    "Files of /shared: they are mirrored too, and a drill brings back homes.",
     "Another machine or another cluster: the drill's Hub is on the one of the first.",
     "The time that AWS takes to give back a snapshot: homes come from the mirror.",
 )

@@ -1,23 +1,23 @@
-"""What a run of the mirror does: one push, or one a shard."""
+"""What a run of the mirror does: one push, one a shard, or one a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from domain.clock import in_words
 from domain.plan import Action, Plan
 
 
-def plan_mirroring(shards: Sequence[str], last: datetime | None, *, now: datetime) -> Plan[int]:
-    """Plan a point over these shards, each named in words.
+def plan_mirroring(pushes: Iterable[tuple[str, datetime | None]], *, now: datetime) -> Plan[int]:
+    """Plan these pushes, each named in words.
 
     Args:
-        last: when the newest point was made, for the reason shown.
+        pushes: with each, when the newest point of what it adds to was made, for the reason shown.
     """
-    age = "there is no point yet" if last is None else f"the last point is {_minutes(now, last)} min old"
     return Plan(
         title="Make a point of the mirror",
-        actions=tuple(Action("push", f"homes {words}", age, number) for number, words in enumerate(shards)),
+        actions=tuple(Action("push", words, _age(last, now), number) for number, (words, last) in enumerate(pushes)),
     )
 
 
@@ -27,5 +27,5 @@ def plan_shard(sequence: int, shards: Sequence[str], number: int) -> Plan[int]:
     return Plan(title="Push a part of the mirror", actions=(Action("push", f"homes {shards[number]}", reason, number),))
 
 
-def _minutes(now: datetime, then: datetime) -> int:
-    return int((now - then).total_seconds() // 60)
+def _age(last: datetime | None, now: datetime) -> str:
+    return "there is no point yet" if last is None else f"the last point is {in_words(now - last)} old"

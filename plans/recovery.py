@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from domain.clock import in_words
@@ -15,7 +15,7 @@ _DRILL = "riskhub recovery drill --execute"
 
 
 def judge_recovery(standing: Standing, targets: RecoverySettings, *, now: datetime) -> list[Finding]:
-    """A finding for each of: newest whole recovery point, newest point of the homes, last drill, its recovery time.
+    """A finding for each of: newest recovery point, homes, shared folders (if any), last drill, its recovery time.
 
     What is missing or overdue is degraded: users work on, but what they do is not known to come back. Failed is
     what was tried and did not work: a drill.
@@ -25,6 +25,7 @@ def judge_recovery(standing: Standing, targets: RecoverySettings, *, now: dateti
         _age("recovery-point", point, targets.rpo_database, "riskhub backup run --execute", now),
         *(Finding("damaged-point", "degraded", f"{it.thing}: {it.cause}", it.next_step) for it in standing.damaged),
         _age("homes", standing.homes, targets.rpo_homes, "riskhub backup homes --execute", now),
+        *_shared(standing, targets, now),
         _drill(standing.drill, targets, now),
         _recovery_time(standing.drill, targets),
     ]
@@ -43,6 +44,15 @@ def _age(probe: str, made: datetime | None, at_most: timedelta, command: str, no
         return Finding(probe, "degraded", "there is none: nothing could be restored", command)
     seen = f"{made:%Y-%m-%d %H:%M:%S} UTC, {in_words(now - made)} old, at most {in_words(at_most)} wanted"
     return Finding(probe, "ok", seen) if now - made <= at_most else Finding(probe, "degraded", seen, command)
+
+
+def _shared(standing: Standing, targets: RecoverySettings, now: datetime) -> Iterator[Finding]:
+    command = "riskhub backup shared --execute"
+    missing = [name for name, made in standing.shared.items() if made is None]
+    if missing:
+        yield Finding("shared", "degraded", f"there is none of {', '.join(missing)}: it could not be restored", command)
+    elif standing.shared:
+        yield _age("shared", standing.shared_until, targets.rpo_shared, command, now)
 
 
 def _drill(drill: Record | None, targets: RecoverySettings, now: datetime) -> Finding:

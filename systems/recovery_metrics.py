@@ -25,7 +25,7 @@ class _Figure(NamedTuple):
 def recovery_metrics(standing: Standing, targets: RecoverySettings, environment: str, *, now: datetime) -> str:
     """OpenMetrics text: gauges `riskhub_recovery_*` in seconds, and the last drill's verdict as 0 or 1."""
     registry = CollectorRegistry()
-    for figure in (*_seen(standing, now), *_targets(targets)):
+    for figure in (*_seen(standing, now), *_targets(standing, targets)):
         gauge = Gauge(f"riskhub_recovery_{figure.name}", figure.what, ["environment"], registry=registry)
         if figure.value is not None:
             gauge.labels(environment).set(figure.value)
@@ -40,15 +40,19 @@ def _seen(standing: Standing, now: datetime) -> Iterator[_Figure]:
     rto = drill.measures.get("rto_seconds") if drill else None
     yield _Figure("point_age_seconds", "Age of the newest whole recovery point.", _age(point, now))
     yield _Figure("homes_age_seconds", "Age of the newest point of the homes.", _age(standing.homes, now))
+    if standing.shared:
+        oldest = "Age of the newest point of the shared folders, of the one whose is oldest."
+        yield _Figure("shared_age_seconds", oldest, _age(standing.shared_until, now))
     yield _Figure("drill_age_seconds", "Since the end of the last drill.", _age(drilled, now))
     yield _Figure("drill_passed", "1 when the last drill passed.", float(drill.state != "failed") if drill else None)
     yield _Figure("rto_seconds", "From nothing to a user's notebook, in the last drill.", float(rto) if rto else None)
 
 
-def _targets(targets: RecoverySettings) -> Iterator[_Figure]:
+def _targets(standing: Standing, targets: RecoverySettings) -> Iterator[_Figure]:
     wanted: dict[str, timedelta] = {
         "point_age": targets.rpo_database,
         "homes_age": targets.rpo_homes,
+        **({"shared_age": targets.rpo_shared} if standing.shared else {}),
         "drill_age": targets.drill_every,
         "rto": targets.rto,
     }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from domain.errors import Damaged
 from domain.recovery import RecoveryPoint, Standing
-from environments.settings import ObjectStoreSettings
+from environments import Environment
 from systems.evidence import last_record
-from systems.homes import MIRROR_PREFIX
-from systems.mirror import MirrorLocation, last_point
+from systems.mirror import last_point
+from systems.mirrored import Mirrored, homes_of, shared_of
 from systems.recovery_points import newest_first
 
 
-def read_standing(store: ObjectStoreSettings) -> Standing:
+def read_standing(env: Environment) -> Standing:
     """What the bucket holds now.
 
     Raises:
@@ -20,11 +22,16 @@ def read_standing(store: ObjectStoreSettings) -> Standing:
     """
     damaged: list[Damaged] = []
     newest: RecoveryPoint | None = None
-    for each in newest_first(store):
+    for each in newest_first(env.objects):
         if isinstance(each, RecoveryPoint):
             newest = each
             break
         damaged.append(each)
-    homes = last_point(MirrorLocation(store, MIRROR_PREFIX))
-    drill = last_record(store, "recovery-drill", ("complete", "partial", "failed"))
-    return Standing(newest, tuple(damaged), homes.created_at if homes else None, drill)
+    drill = last_record(env.objects, "recovery-drill", ("complete", "partial", "failed"))
+    shared = {folder.name: _made(folder) for folder in shared_of(env)}
+    return Standing(newest, tuple(damaged), _made(homes_of(env)), drill, shared)
+
+
+def _made(folder: Mirrored) -> datetime | None:
+    point = last_point(folder.location)
+    return point.created_at if point else None

@@ -28,6 +28,7 @@ from systems.cluster.connection import connect
 from systems.cluster.deployments import images_in, read_last_deployment
 from systems.crypt_key import crypt_key_of
 from systems.dumps import read_dump
+from systems.mirrored import homes_of
 from tasks.mirror import push_all
 from tasks.progress import in_the_ui
 from tasks.retries import while_unreachable
@@ -82,7 +83,7 @@ def mirror_homes(env: Environment, point: str) -> Taken:
     """Every home to the bucket as plain objects."""
 
     def take() -> tuple[Member, str]:
-        pushed = push_all(env)
+        pushed = push_all(env, homes_of(env))
         facts: dict[str, str | int] = {
             "files": pushed.files,
             "uploaded": pushed.uploaded,

@@ -19,9 +19,9 @@ from plans.drill import STEPS, Ages, Step, words_of
 from systems.cluster.rehearsal import ClusterHub
 from systems.drill import Drill
 from systems.mirror import last_point
+from systems.mirrored import homes_of
 from systems.recovery_points import newest_point, read_point
 from systems.rehearsal import ProcessHub, drill_folder
-from tasks.mirror import mirror_of
 from tasks.retries import while_unreachable
 
 
@@ -29,7 +29,7 @@ from tasks.retries import while_unreachable
 def observe_recovery(env: Environment, point: str | None, now: datetime) -> tuple[RecoveryPoint, Ages]:
     """The point to drill with (the newest if none is named), and the age of what could be restored now."""
     newest = newest_point(env.objects)
-    homes = last_point(mirror_of(env))
+    homes = last_point(homes_of(env).location)
     if newest is None or homes is None:
         where = f"bucket {env.objects.bucket}"
         raise Refused(where, "it holds no recovery point", "run riskhub backup run --execute first")

@@ -28,7 +28,7 @@ def look_at_recovery(env: Environment) -> Seen:
     """What `riskhub recovery status` tells: age of the points, and whether a drill showed that they work."""
     if env.recovery is None:
         return Seen(f"environment {env.name} has no [recovery] section", "not configured")
-    told = in_one(judge_recovery(read_standing(env.objects), env.recovery, now=utc_now()))
+    told = in_one(judge_recovery(read_standing(env), env.recovery, now=utc_now()))
     return Seen(told.seen, told.state, told.next_step)
 
 

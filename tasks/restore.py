@@ -13,7 +13,7 @@ from domain.plan import Outcome
 from environments import Environment
 from systems import homes, hub
 from systems.mirror import RestorePlan, apply_restore, plan_restore
-from tasks.mirror import mirror_of
+from systems.mirrored import homes_of
 from tasks.progress import in_the_ui
 from tasks.retries import while_unreachable
 
@@ -22,7 +22,7 @@ from tasks.retries import while_unreachable
 def compare_home(env: Environment, user: str, *, at: datetime | None, path: str | None) -> RestorePlan:
     """A home (or one path of it) held against the mirror's point; content by SHA-256."""
     homes.require_home_mount(env.homes)
-    return plan_restore(mirror_of(env), env.homes.user_data, at=at, path=_below_home(user, path))
+    return plan_restore(homes_of(env).location, env.homes.user_data, at=at, path=_below_home(user, path))
 
 
 @task(name="require-server-stopped", cache_policy=NO_CACHE)
@@ -56,7 +56,7 @@ def apply_home_restore(
 ) -> tuple[list[Outcome], dict[str, str]]:
     """Bring back what the plan names, then compare again: an outcome is `done` when nothing differs any more."""
     result = apply_restore(plan, progress=in_the_ui("restore-user-home"))
-    again = plan_restore(mirror_of(env), env.homes.user_data, point=plan.point.id, path=_below_home(user, path))
+    again = plan_restore(homes_of(env).location, env.homes.user_data, point=plan.point.id, path=_below_home(user, path))
     left = {action.target: action.reason for action in again.actions}
     outcomes = [
         Outcome(action.verb, action.target, "failed" if action.target in left else "done", left.get(action.target, ""))

@@ -119,7 +119,8 @@ def cull(day: Day) -> Told:
 
 
 def back_up(day: Day) -> Told:
-    """A recovery point; then the homes are looked at, to compare after the restore."""
+    """What is shared, then a recovery point; then the homes are looked at, to compare after the restore."""
+    day.run("mirror-shared/nightly", execute=True)
     run = day.run("daily-backup/nightly", execute=True)
     day.before = {name: look_at(day.home(name)) for name in DAMAGED}
     day.good_point = utc_now()

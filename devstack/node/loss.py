@@ -10,12 +10,13 @@ from environments.settings import ClusterSettings
 from systems.cluster.rehearsal import NAMESPACE
 from systems.database import ask
 from systems.database_swap import called, database_name
+from systems.mirrored import shared_of
 
 Kubectl = Callable[..., str]
 
 
 def lose_everything(env: Environment, cluster: ClusterSettings, kubectl: Kubectl) -> None:
-    """Every namespace of ours, every volume, the Hub's database and all homes; bucket and keys are left.
+    """Every namespace and volume, the Hub's database, all homes and what users share; bucket and keys are left.
 
     Args:
         kubectl: runs it as the cluster's administrator.
@@ -26,3 +27,5 @@ def lose_everything(env: Environment, cluster: ClusterSettings, kubectl: Kubectl
     ask(called(env.database, "template1"), f'drop database "{database_name(env.database)}" with (force)')
     for home in env.homes.user_data.iterdir():
         shutil.rmtree(home)
+    for shared in shared_of(env):
+        shutil.rmtree(shared.folder)

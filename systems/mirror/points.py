@@ -158,30 +158,25 @@ def find_point(bucket: Bucket, *, at: datetime | None, point: str | None) -> int
         return _named(bucket, shelf, point)
     if at is None:
         return shelf.last
-    moment = to_utc(at)
-    if moment.microsecond == 0:
-        moment += timedelta(microseconds=999_999)
-    low, high = 0, len(shelf.sequences)  # created_at never falls, so halving finds the last one not after
-    while low < high:
-        middle = (low + high) // 2
-        if load_point(bucket, shelf.sequences[middle]).created_at <= moment:
-            low = middle + 1
-        else:
-            high = middle
-    if low == 0:
+    found = _last_until(bucket, shelf, at)
+    if found is None:
         first = load_point(bucket, shelf.sequences[0]).created_at
         raise Refused(thing, f"its first point is of {first.isoformat()}, after {at.isoformat()}", "give a later time")
-    return shelf.sequences[low - 1]
+    return found
 
 
-def last_point(location: MirrorLocation) -> Point | None:
-    """The newest point, if there is one.
+def last_point(location: MirrorLocation, at: datetime | None = None) -> Point | None:
+    """The newest point, or the newest not after `at` as `find_point` reads times; None where there is none.
 
     Raises:
         Refused, Unreachable, Damaged: as reads of the bucket.
     """
     bucket = Bucket(location)
-    return newest_point(bucket, look_at_shelf(bucket))
+    shelf = look_at_shelf(bucket)
+    if at is None:
+        return newest_point(bucket, shelf)
+    found = _last_until(bucket, shelf, at)
+    return None if found is None else load_point(bucket, found)
 
 
 def read_point_header(location: MirrorLocation, point: str) -> Point:
@@ -204,6 +199,20 @@ def history(location: MirrorLocation) -> tuple[Point, ...]:
     bucket = Bucket(location)
     sequences = look_at_shelf(bucket).sequences
     return tuple(run_all(lambda sequence: load_point(bucket, sequence), sequences, AT_ONCE))
+
+
+def _last_until(bucket: Bucket, shelf: Shelf, at: datetime) -> int | None:
+    moment = to_utc(at)
+    if moment.microsecond == 0:
+        moment += timedelta(microseconds=999_999)
+    low, high = 0, len(shelf.sequences)  # created_at never falls, so halving finds the last one not after
+    while low < high:
+        middle = (low + high) // 2
+        if load_point(bucket, shelf.sequences[middle]).created_at <= moment:
+            low = middle + 1
+        else:
+            high = middle
+    return shelf.sequences[low - 1] if low else None
 
 
 def _named(bucket: Bucket, shelf: Shelf, point: str) -> int:

@@ -11,6 +11,7 @@ from devstack.day.people import Person
 from devstack.node.loss import lose_everything
 from systems.configuration import open_configuration, sealed_configuration
 from systems.homes import home_name
+from systems.mirrored import shared_of
 from systems.recovery_points import newest_point
 from systems.sealing import Seal
 from tests.cluster.conditions import riskhub, wait_until
@@ -66,17 +67,21 @@ def test_a_point_of_a_cluster_of_another_name_is_refused(cluster):
 def test_from_nothing_to_a_notebook_that_runs(cluster, dina):
     env = cluster.environment
     dina.stop_server()
-    assert riskhub("backup", "run", "--execute").record["state"] == "complete"
+    (env.homes.mount_point / "data" / "limits.csv").write_text("desk,limit\n")
+    for what in ("shared", "run"):
+        assert riskhub("backup", what, "--execute").record["state"] == "complete"
     before = look_at(env.homes.user_data)
+    shared = {each.name: look_at(each.folder) for each in shared_of(env)}
     lose_everything(env, env.cluster, cluster.kubectl)
 
     began = time.monotonic()
     answer = riskhub("recover", "environment", "--execute", *CONFIRMED)
     assert (answer.code, answer.record["state"]) == (0, "complete"), answer.said
     assert [f"{each['verb']} {each['target']}" for each in answer.record["outcomes"]] == [
-        "restore configuration", "stop Hub", "restore database", "restore homes", "deploy Hub"
+        "restore configuration", "stop Hub", "restore database", "restore homes", "restore shared folders", "deploy Hub"
     ]  # fmt: skip
     restored = look_at(env.homes.user_data)
+    assert {each.name: look_at(each.folder) for each in shared_of(env)} == shared
     back = Person.log_in("dina", env.hub.public_url)
     back.start_server(profile="data-scientist")
     assert back.run_cell("import json; print(len(json.load(open('portfolio.ipynb'))['cells']))").strip() == "1"

@@ -77,6 +77,8 @@ def test_the_scheduled_job_drills_and_touches_nothing_of_the_first_hub(cluster, 
     assert pods_of_the_first_hub(cluster) == uids
     assert differences(before, look_at(env.homes.user_data / "dina")) == []
     assert dina.run_cell("print(40 + 2)").strip() == "42"
+    saved = prefect.wait(prefect.start("mirror-shared/nightly", {"execute": True}), timedelta(minutes=5))
+    assert saved.succeeded, saved
     status = riskhub("recovery", "status")
     assert (status.code, status.record["state"]) == (0, "complete"), status.said
 

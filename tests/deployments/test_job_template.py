@@ -42,11 +42,11 @@ def test_without_an_image_a_run_starts_nothing_from_the_internet() -> None:
     assert job()["spec"]["template"]["spec"]["containers"][0]["image"] == "riskhub/runbook:not-set"
 
 
-def test_a_run_works_on_the_homes_as_the_runbook() -> None:
+def test_a_run_works_on_the_homes_and_on_what_is_shared_beside_them_as_the_runbook() -> None:
     spec = flow_run(IMAGE).spec
     (container,) = spec["containers"]
     assert container["image"] == IMAGE
-    assert container["volumeMounts"][0] == {"name": "homes", "mountPath": "/mnt/efs"}
+    assert container["volumeMounts"][0] == {"name": "homes", "mountPath": "/mnt/efs"}, "the whole file system, to write"
     assert spec["serviceAccountName"] == "runbook"
     assert container["envFrom"] == [{"configMapRef": {"name": "platform"}}, {"secretRef": {"name": "runbook"}}]
 

@@ -98,3 +98,14 @@ def test_a_second_backup_is_not_started_over_a_running_one() -> None:
     backup = next(each for each in DEPLOYMENTS if each["entrypoint"].endswith(":daily_backup"))
     assert backup["concurrency_limit"]["limit"] == 1
     assert backup["concurrency_limit"]["collision_strategy"] == "CANCEL_NEW"
+
+
+def test_what_is_shared_is_saved_before_the_nightly_backup_whose_point_brings_it_back() -> None:
+    nightly = {each["entrypoint"].split(":")[1]: each for each in DEPLOYMENTS if each["name"] == "nightly"}
+    minutes = {}
+    for flow in ("mirror_shared", "daily_backup"):
+        (schedule,) = nightly[flow]["schedules"]
+        minute, hour, *days = schedule["cron"].split()
+        assert (days, schedule["parameters"]) == (["*", "*", "*"], {"execute": True})
+        minutes[flow] = int(hour) * 60 + int(minute)
+    assert 15 <= minutes["daily_backup"] - minutes["mirror_shared"] <= 60

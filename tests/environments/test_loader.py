@@ -241,3 +241,22 @@ def test_a_copy_into_the_region_itself_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_BACKUP_COPY_REGION", VARIABLES["AWS_REGION"])
     with pytest.raises(Refused, match="a copy there is lost together with it"):
         load_environment("prod")
+
+
+@pytest.mark.parametrize(
+    ("shared", "cause"),
+    [
+        ('["data", "../user-data"]', r"homes\.shared\.1: String should match pattern"),
+        ('["data", "user-data"]', "user-data is no folder that users share"),
+        ('["data", "libs", "data"]', "a folder is named twice"),
+    ],
+)
+def test_shared_folders_lie_beside_the_homes_each_once(shared: str, cause: str, folder: Path) -> None:
+    altered(folder, "prod", 'shared = ["notebooks", "data", "libs"]', f"shared = {shared}")
+    with pytest.raises(Refused, match=cause):
+        load_environment("prod", folder)
+
+
+def test_an_environment_that_names_no_shared_folders_has_none(folder: Path) -> None:
+    altered(folder, "prod", 'shared = ["notebooks", "data", "libs"]', "")
+    assert load_environment("prod", folder).homes.shared == ()

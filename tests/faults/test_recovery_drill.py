@@ -106,6 +106,7 @@ def test_a_drill_passes_and_touches_nothing_of_the_first_hub(
     assert first <= {process.pid for process in marked(stack.state)}
     assert differences(homes, look_at(env.homes.user_data / "dina")) == []
     assert dina.run_cell("print(40 + 2)").strip() == "42"
+    assert on_call.riskhub("backup", "shared", "--execute", "--json").code == 0
     status = on_call.riskhub("recovery", "status")
     assert status.code == 0, status
     metrics = on_call.riskhub("recovery", "status", "--metrics")

@@ -26,6 +26,7 @@ RUNS = {
     "daily-health-check/morning": {},
     "cull-idle-servers/every-15-minutes": {"execute": True},
     "daily-backup/nightly": {"execute": True},
+    "mirror-shared/nightly": {"execute": True},
     "run-report/weekday-mornings": {"execute": True},
     "restore-user-home/on-call": {"user": "nora", "confirm": "local", "execute": True},
 }

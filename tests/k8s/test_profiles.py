@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from kubespawner.slugs import escape_slug
 
+from environments.loader import FOLDER
 from systems.homes import home_name
 from tests.k8s.servers import Known, Start, find_server, hub_variables, load_hub_configuration, start_server
 
@@ -90,6 +92,14 @@ def test_a_data_scientist_writes_shared_data_and_libraries_and_has_a_role_of_the
     assert start.pod["spec"]["serviceAccountName"] == "data-scientist"
     token = {"secretKeyRef": {"name": "hub", "key": "risk_api_token_data_scientist"}}
     assert environment(start)["RISK_API_TOKEN"] == token
+
+
+@pytest.mark.parametrize("name", ["local", "dev", "uat", "prod"])
+def test_every_shared_folder_of_a_server_is_one_that_is_mirrored(name: str) -> None:
+    homes = tomllib.loads((FOLDER / f"{name}.toml").read_text())["homes"]
+    mounted = {path: folder for path, (folder, _) in mounts(start_server(name, (), {})).items()}
+    del mounted["/home/jovyan"]
+    assert mounted == {f"/shared/{folder}": folder for folder in homes["shared"]}
 
 
 @pytest.mark.parametrize("profile", ["business-user", "data-scientist"])

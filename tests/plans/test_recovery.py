@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from domain.errors import Damaged
+from domain.health import Finding
 from domain.record import Record, RunState
 from domain.recovery import RecoveryPoint, Standing, point_id
 from environments.settings import RecoverySettings
@@ -14,6 +16,7 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TARGETS = RecoverySettings(
     rto=timedelta(seconds=60),
     rpo_homes=timedelta(minutes=30),
+    rpo_shared=timedelta(hours=30),
     rpo_database=timedelta(hours=26),
     drill_every=timedelta(days=31),
     notebook="var.ipynb",
@@ -101,3 +104,27 @@ def test_in_one_a_first_day_is_degraded_and_what_is_well_is_told_with_its_figure
     well = in_one(judge_recovery(standing(last=drill()), TARGETS, now=NOW))
     assert (well.state, well.next_step) == ("ok", "")
     assert "rto: 41.5 s in the last drill" in well.seen
+
+
+def shared(**made: datetime | None) -> Finding | None:
+    seen = replace(standing(last=drill()), shared=made)
+    return next((each for each in judge_recovery(seen, TARGETS, now=NOW) if each.probe == "shared"), None)
+
+
+def test_the_shared_folder_whose_point_is_oldest_is_held_against_the_target() -> None:
+    told = shared(data=NOW - timedelta(hours=1), libs=NOW - timedelta(hours=29))
+    assert told is not None
+    assert (told.state, told.seen) == ("ok", "2026-03-01 07:00:00 UTC, 29 h old, at most 30 h wanted")
+    late = shared(data=NOW - timedelta(hours=1), libs=NOW - timedelta(hours=31))
+    assert late is not None
+    assert (late.state, late.next_step) == ("degraded", "riskhub backup shared --execute")
+
+
+def test_a_shared_folder_that_was_never_saved_is_named() -> None:
+    told = shared(data=NOW - timedelta(hours=1), libs=None)
+    assert told is not None
+    assert (told.state, told.seen) == ("degraded", "there is none of libs: it could not be restored")
+
+
+def test_where_nothing_is_shared_nothing_is_told_of_it() -> None:
+    assert shared() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client import parser as prometheus
@@ -69,6 +70,15 @@ def test_a_drill_that_missed_its_target_passed() -> None:
 
 def test_what_was_never_seen_has_no_sample() -> None:
     assert samples(text(Standing(None, (), None, None))) == WANTED
+
+
+def test_the_age_of_what_is_shared_is_that_of_its_oldest_point() -> None:
+    made = {"shared/data": NOW - timedelta(hours=1), "shared/libs": NOW - timedelta(hours=12)}
+    told = samples(text(replace(standing("complete", 41.5), shared=made)))
+    assert (told["shared_age_seconds"], told["shared_age_target_seconds"]) == (43200.0, 93600.0)
+    never = samples(text(replace(standing("complete", 41.5), shared={**made, "shared/notebooks": None})))
+    assert "shared_age_seconds" not in never
+    assert never["shared_age_target_seconds"] == 93600.0
 
 
 def test_the_older_format_reads_the_same() -> None:

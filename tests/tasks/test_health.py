@@ -11,8 +11,8 @@ from domain.record import Record
 from domain.recovery import point_id
 from environments import Environment
 from systems.evidence import publish_key, signing_key, store_evidence
-from systems.homes import MIRROR_PREFIX
-from systems.mirror import MirrorLocation, push
+from systems.mirror import push
+from systems.mirrored import homes_of, shared_of
 from systems.probes import carry_out
 from systems.recovery_points import seal_recovery_point
 from tasks.health import probes_of
@@ -39,7 +39,8 @@ def leave_a_drill(env: Environment, summary: str, *, ago: timedelta = timedelta(
 
 
 def back_up(env: Environment, folder: Path) -> None:
-    push(folder, MirrorLocation(env.objects, MIRROR_PREFIX))
+    for each in (homes_of(env), *shared_of(env)):
+        push(folder, each.location)
     seal_recovery_point(env.objects, point_id(utc_now()), [])
 
 
@@ -47,8 +48,8 @@ def test_a_first_day_is_degraded_and_says_what_to_run(apart: Environment) -> Non
     told = recovery(apart)
     assert told.state == "degraded"
     assert "drill: there was never one" in told.seen
-    steps = ["riskhub backup run --execute", "riskhub backup homes --execute", "riskhub recovery drill --execute"]
-    assert told.next_step.split("; ") == steps
+    backups = [f"riskhub backup {what} --execute" for what in ("run", "homes", "shared")]
+    assert told.next_step.split("; ") == [*backups, "riskhub recovery drill --execute"]
 
 
 def test_a_failed_drill_fails_the_probe_with_its_cause_until_one_passes(apart: Environment, tmp_path: Path) -> None:
