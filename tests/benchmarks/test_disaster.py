@@ -45,6 +45,7 @@ def test_one_home_is_compared_as_an_earlier_look_saw_it(tmp_path):
     (tmp_path / "dina" / "a").chmod(0o600)
     hers = look_at(tmp_path / "dina")
     (tmp_path / "dina" / "a").write_text("of her own server")
+    (tmp_path / "dina" / "log").write_text("of her own server")
     (tmp_path / "dinas" / "a").unlink()
     (tmp_path / "proof" / "a").write_text("left out")
     after = with_home(look_at(tmp_path), "dina", hers)
