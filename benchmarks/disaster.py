@@ -229,12 +229,15 @@ def deployed() -> tuple[Environment, Deployments]:
 
 
 def add_people(env: Environment, users: int, files: int) -> None:
-    """One user who logs in, others like her in the Hub's database, and homes for them all.
+    """One user who logs in and goes, others like her in the Hub's database, and homes for them all.
 
     Their files are theirs, as they are on the node, and their notebooks nobody else's to read.
     """
     tell(f"{users} users, {files} files")
-    Person.log_in(USER, env.hub.public_url).client.close()
+    person = Person.log_in(USER, env.hub.public_url)
+    person.start_server(profile=PROFILE)
+    person.stop_server()  # none may run in a home that is about to be filled
+    person.client.close()
     homes = env.homes.user_data
     fill_homes(homes, [USER, *add_users(env.database, USER, users - 1)], files)
     for path in (homes, *homes.rglob("*")):
