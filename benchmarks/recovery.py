@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from devstack.process import marked
 from devstack.stack import Stack
 from domain.errors import Failed
 from environments import Environment, load_environment
+from environments.settings import DatabaseSettings
 from systems.database import ask
 from systems.homes import home_name
 
@@ -66,26 +68,35 @@ def main() -> int:
 
 
 def fill(env: Environment, users: int, files: int) -> None:
-    """Users as the Hub keeps them after a login, each with a notebook and their share of the files.
-
-    One of them logs in; the others' rows are hers under other names: same groups, roles and auth_state.
-    """
+    """Users as the Hub keeps them after a login, each with a notebook and their share of the files."""
     Person.log_in("ana", env.hub.public_url)
+    fill_homes(env.homes.user_data, ["ana", *add_users(env.database, "ana", users - 1)], files)
+
+
+def add_users(database: DatabaseSettings, like: str, count: int) -> list[str]:
+    """The names of so many new users of the Hub.
+
+    Their rows are under other names those of `like`, who has logged in: same groups, roles and auth_state.
+    """
     ask(
-        env.database,
-        "insert into users (name, admin, created, cookie_id, encrypted_auth_state) "  # noqa: S608 - a number
+        database,
+        "insert into users (name, admin, created, cookie_id, encrypted_auth_state) "  # noqa: S608 - from callers here
         "select 'user' || n, false, now(), md5(n::text), encrypted_auth_state "
-        f"from users, generate_series(1, {users - 1}) n where name = 'ana'",
+        f"from users, generate_series(1, {count}) n where name = '{like}'",
     )
     for table, columns in (("user_role_map", "role_id, managed_by_auth"), ("user_group_map", "group_id")):
         ask(
-            env.database,
+            database,
             f"insert into {table} (user_id, {columns}) select other.id, {columns} from {table} "  # noqa: S608 - names above
-            "join users ana on ana.id = user_id and ana.name = 'ana', users other where other.name like 'user%'",
+            f"join users one on one.id = user_id and one.name = '{like}', users other where other.name like 'user%'",
         )
-    homes = env.homes.user_data
-    make_tree(homes, files - users, users)
-    for number, name in enumerate(["ana", *(f"user{number}" for number in range(1, users))]):
+    return [f"user{number}" for number in range(1, count + 1)]
+
+
+def fill_homes(homes: Path, users: Sequence[str], files: int) -> None:
+    """So many files in the homes of `users`, in each one notebook at least; what was in these homes is gone."""
+    make_tree(homes, files - len(users), len(users))
+    for number, name in enumerate(users):
         home = homes / home_name(name)
         shutil.rmtree(home, ignore_errors=True)  # the samples of a first login
         (homes / f"user-{number:04d}").rename(home)
@@ -112,11 +123,13 @@ def drill(stack: Stack) -> dict[str, Any]:
     return {"rto": record["measures"]["rto_seconds"], "memory_mib": peak / 2**20, "steps": steps}
 
 
-def riskhub(*arguments: str) -> None:
-    """A command that has to succeed."""
-    ended = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise Failed(f"riskhub {' '.join(arguments)}", ended.stdout[-400:] or ended.stderr[-400:], "run it by hand")
+def riskhub(*arguments: str) -> dict[str, Any]:
+    """The record of a command that has to succeed."""
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=1800, check=False)
+    if done.returncode:
+        raise Failed(f"riskhub {' '.join(arguments)}", done.stdout[-1000:] or done.stderr[-1000:], "run it by hand")
+    record: dict[str, Any] = json.loads(done.stdout)
+    return record
 
 
 def command(*arguments: str) -> tuple[str, ...]:
