@@ -195,8 +195,7 @@ def disaster(state: Path, users: int, files: int, *, schedule: bool) -> Measured
 
     tell("recovery")
     began = time.monotonic()
-    confirmed = f"--confirm={env.name}/{cluster_of(env).name}"
-    record = riskhub("recover", "environment", "--execute", confirmed, "--environment=dev")
+    record = riskhub("recover", "environment", "--execute", f"--confirm={env.label}", "--environment=dev")
     command = time.monotonic() - began
     hers = look_at(home)  # her own server will write into it: her home is compared as it was brought back
     run_notebook_again(env)
