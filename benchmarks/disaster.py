@@ -55,10 +55,10 @@ RUN_WITHIN = timedelta(minutes=10)
 WRITE_EVERY = timedelta(seconds=5)
 # Prefect's worker fetches a run ten seconds before it is due.
 BEFORE_THE_NEXT = timedelta(seconds=15)
-# What the notebook has in its one cell, run again.
+# What the notebook has in its one cell, run again; Jupyter keeps it line by line.
 CELL = """\
 import json
-exec(json.load(open("portfolio.ipynb"))["cells"][0]["source"])
+exec("".join(json.load(open("portfolio.ipynb"))["cells"][0]["source"]))
 print(sum(weights.values()))
 """
 
