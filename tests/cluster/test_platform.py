@@ -13,6 +13,7 @@ import pytest
 from devstack.day.people import Person
 from devstack.day.runs import Deployments
 from devstack.sso import OUTSIDERS
+from domain.clock import utc_now
 from domain.errors import Failed, Refused
 from systems.homes import home_name
 from tests.cluster.conditions import riskhub, wait_until
@@ -160,6 +161,16 @@ def test_a_flow_runs_as_a_job_of_the_cluster(cluster):
     assert job["metadata"]["labels"]["prefect.io/flow-run-id"] == run.id
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "localhost/riskhub/runbook:node"
+
+
+def test_a_schedule_makes_runs(cluster):
+    prefect = Deployments(cluster.environment.prefect.api_url, cluster.environment.prefect.ui_url)
+    began = utc_now()
+    prefect.resume_schedule("recovery-retention/weekly")  # once a week: none of its runs begins meanwhile
+    try:
+        assert prefect.next_due("recovery-retention/weekly", began).at > began
+    finally:
+        prefect.pause_schedules()
 
 
 @pytest.mark.parametrize("name", ["dev", "uat", "prod"])
