@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from domain.clock import utc_now
 from domain.plan import Outcome
 from domain.record import Record
@@ -97,7 +99,7 @@ def mirror_shard(
     )
 
 
-@chapter(name="mirror-shared")
+@chapter(name="mirror-shared", timeout=timedelta(hours=12))  # a first push of large data
 def mirror_shared(environment: EnvironmentName = "local", execute: bool = False) -> Record:
     """Bring the copy of the shared folders in the bucket up to date, and make a point in time of each.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Failed, Refused
-from systems.mirror import MirrorLocation, apply_restore, history, plan_restore, push
+from systems.mirror import MirrorLocation, apply_restore, history, last_point, plan_restore, push
 from systems.mirror.restore import RestoreResult
 from tests.systems.mirror.trees import elsewhere, s3, swap_stored_bytes, tree
 
@@ -104,6 +104,16 @@ def test_a_time_before_the_first_point_is_refused(location: MirrorLocation, home
     push(homes, location)
     with pytest.raises(Refused, match="first point"):
         plan_restore(location, homes, at=datetime.now(UTC) - timedelta(hours=1))
+
+
+def test_the_last_point_until_a_time_is_told_or_that_there_is_none(location: MirrorLocation, homes: Path) -> None:
+    assert last_point(location, datetime.now(UTC)) is None
+    first = push(homes, location).point
+    between = datetime.now(UTC)
+    time.sleep(0.01)
+    second = push(homes, location).point
+    found = [last_point(location, at) for at in (between, datetime.now(UTC), between - timedelta(hours=1))]
+    assert [each and each.id for each in found] == [first, second, None]
 
 
 def test_files_that_the_point_does_not_know_are_left_alone_and_listed(location: MirrorLocation, homes: Path) -> None:
