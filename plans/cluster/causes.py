@@ -205,7 +205,7 @@ _CLUES: dict[ClueKind, tuple[str, str, Area | Literal[""]]] = {
     ),
 }
 
-_KIND_OF_CLUE: dict[ClueKind, Kind] = {
+_KIND_OF_CLUE: dict[ClueKind, KindIfAny] = {
     "database-password": "database-login",
     "database-missing": "database-login",
     "database-unreachable": "database-down",

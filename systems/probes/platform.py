@@ -46,6 +46,7 @@ def quick_probes_of(environment: Environment) -> tuple[Probe, ...]:
     urls += [url for url in (env.sso.url, env.objects.endpoint_url) if url]
     certificates = partial(look_at_certificates, urls, min_days=env.health.certificate_min_days)
     return (
+        Probe("certificates", certificates, _SOON, "certificate"),
         Probe("database", partial(look_at_database, env.database), _SOON, "database-down"),
         Probe("hub-api", partial(look_at_hub, env.hub, env.database), timedelta(seconds=40), "hub-overloaded"),
         Probe("proxy-routes", partial(look_at_proxy, env.hub), timedelta(seconds=40), "proxy-api"),
@@ -53,7 +54,6 @@ def quick_probes_of(environment: Environment) -> tuple[Probe, ...]:
         Probe("homes", homes, _LOCAL, "homes-slow"),
         Probe("object-store", partial(look_at_bucket, env.objects), _SOON, "bucket-down"),
         Probe("risk-api", partial(look_at_risk_api, env.risk_api), _SOON, "risk-api-slow"),
-        Probe("certificates", certificates, _SOON, "certificate"),
         Probe("scheduler", partial(look_at_scheduler, env.prefect), _SOON, "scheduler-down"),
         *(() if env.cluster else (Probe("cluster", _no_cluster, _SOON, "cluster-down"),)),
     )

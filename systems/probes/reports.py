@@ -14,7 +14,7 @@ def look_at_reports(store: ObjectStoreSettings, *, max_age: timedelta | None) ->
     """The last run that published all of its reports is not older than `max_age`."""
     if max_age is None:
         return Seen("this environment does not say how often reports are due", "not configured")
-    last = last_record(store, "run-report", ("complete",))
+    last = last_record(store, "run-report", ["complete"])
     step = "riskhub reports run --execute; then see why its schedule missed or its runs failed"
     if last is None:
         return Seen("no report was ever published", "degraded", step)
