@@ -20,7 +20,14 @@ from environments.settings import DatabaseSettings
 
 LoginTrouble = Literal["none", "password", "missing", "name", "silent", "unknown"]
 
-_SILENCE = ("Connection refused", "timeout expired", "could not translate", "starting up")
+_SILENCE = (
+    "Connection refused",
+    "timeout expired",
+    "could not translate",
+    "starting up",
+    "in recovery",
+    "not yet accepting",
+)
 
 # What a Hub does all day, and undone again: it writes to these tables, and the server writes to its disk. A lock that
 # keeps the Hub from writing keeps this one out, which itself is in nobody's way.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import psycopg2
@@ -13,7 +14,9 @@ import psycopg2
 from devstack.faults.disk import filled, small_disk
 from devstack.faults.fault import stopped
 from devstack.stack import Stack
+from domain.errors import RiskhubError
 from environments import Environment
+from systems.hub import read_version
 
 SPARE = 24 * 2**20  # the server keeps its log in files of 16 MiB
 
@@ -64,9 +67,11 @@ def disk_full(stack: Stack, env: Environment) -> Iterator[Environment]:
         with small_disk(data, int(used.stdout.split()[0]) * 1024 + SPARE):
             subprocess.run(("cp", "-a", f"{aside}/.", str(data)), check=True, timeout=60)
             stack.restart_part("database")
-            with filled(data):
-                yield env
-            stack.stop_part("database")
+            try:
+                with filled(data):
+                    yield env
+            finally:
+                stack.stop_part("database")
     finally:
         data.rmdir()
         aside.rename(data)
@@ -78,6 +83,17 @@ def _transaction(env: Environment, statement: str) -> Iterator[None]:
     """Held open, for longer than any of the Hub's own takes."""
     with closing(psycopg2.connect(env.database.url.get_secret_value())) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
+        # a Hub that is asked something waits for it, as it does within seconds on any day
+        asking = Thread(target=_ask_the_hub, args=(env,))
+        asking.start()
         time.sleep(2.5)
-        yield
-        connection.rollback()
+        try:
+            yield
+        finally:
+            connection.rollback()
+            asking.join()
+
+
+def _ask_the_hub(env: Environment) -> None:
+    with suppress(RiskhubError):
+        read_version(env.hub)

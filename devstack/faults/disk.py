@@ -27,18 +27,17 @@ def small_disk(folder: Path, size: int) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(("umount", str(folder)), check=True, timeout=10)
+        subprocess.run(("umount", "--lazy", str(folder)), check=True, timeout=10)  # somebody may still be ending
 
 
 @contextmanager
 def filled(folder: Path) -> Iterator[None]:
     """Not a byte is left on the file system of `folder`."""
     ballast = folder / "ballast"
-    with ballast.open("wb") as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-            file.flush()
     try:
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
         yield
     finally:
         ballast.unlink()

@@ -6,9 +6,7 @@ with the Hub. The token is in one header and nowhere else.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Mapping
-from functools import cache
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from domain.errors import Refused, Unreachable
 from environments.settings import HubSettings
-from systems.network import in_words, kind_of
+from systems.network import in_words, kind_of, trust
 
 # Without it the Hub answers a bare list cut off at 200, and says so in its own log alone.
 PAGED = "application/jupyterhub-pagination+json"
@@ -64,7 +62,7 @@ class HubApi:
         self._client = httpx.Client(
             headers={"Authorization": f"token {hub.api_token.get_secret_value()}"},
             timeout=_timeout(hub.timeout.total_seconds()),
-            verify=_trust(),
+            verify=trust(),
         )
         self._slow = hub.timeout.total_seconds() + HUB_PATIENCE_SECONDS
 
@@ -231,9 +229,3 @@ def _said(response: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         return ""
     return f": {str(message)[:200]}"
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """The system's trusted roots, read once: it takes longer than most calls."""
-    return ssl.create_default_context()

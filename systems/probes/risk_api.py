@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import httpx
 
 from domain.errors import Failed, Refused, Unreachable
 from environments.settings import RiskApiSettings
-from systems.network import in_words, kind_of
+from systems.network import in_words, kind_of, trust
 from systems.probes.look import Seen
 
 TIMEOUT_SECONDS = 10.0
@@ -18,13 +16,13 @@ SLOW_SECONDS = 2.0
 def look_at_risk_api(risk_api: RiskApiSettings) -> Seen:
     """It lists portfolios to the token, soon enough to work with."""
     thing = f"Risk API at {risk_api.url}"
-    started = time.monotonic()
     try:
         response = httpx.get(
             f"{risk_api.url}/api/v1/portfolios",
             params={"limit": 1},
             headers={"Authorization": f"Bearer {risk_api.token.get_secret_value()}"},
             timeout=TIMEOUT_SECONDS,
+            verify=trust(),
         )
     except httpx.TimeoutException:
         cause = f"no answer within {TIMEOUT_SECONDS:.0f} s"
@@ -33,7 +31,7 @@ def look_at_risk_api(risk_api: RiskApiSettings) -> Seen:
         cause = f"cannot be reached ({in_words(error)})"
         kind = kind_of(error, "risk-api-down")
         raise Unreachable(thing, cause, "check that it runs and RISK_API_URL", kind=kind) from None
-    seconds = time.monotonic() - started
+    seconds = response.elapsed.total_seconds()
     if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         cause = f"answered {response.status_code}: it does not take the token"
         raise Refused(thing, cause, "renew RISK_API_TOKEN", kind="risk-api-token")

@@ -14,7 +14,7 @@ from domain.clock import in_words, to_utc, utc_now
 from domain.errors import Failed, Unreachable
 from environments.settings import PrefectSettings
 from systems.network import in_words as why
-from systems.network import kind_of
+from systems.network import kind_of, trust
 from systems.probes.look import Seen
 
 TIMEOUT_SECONDS = 10.0
@@ -23,7 +23,7 @@ LATE = timedelta(minutes=2)
 
 def look_at_scheduler(prefect: PrefectSettings) -> Seen:
     """No run should have started more than two minutes ago and has not."""
-    with httpx.Client(base_url=prefect.api_url, timeout=TIMEOUT_SECONDS) as client:
+    with httpx.Client(base_url=prefect.api_url, timeout=TIMEOUT_SECONDS, verify=trust()) as client:
         waiting = _ask(
             client,
             prefect,

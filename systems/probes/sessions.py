@@ -14,7 +14,7 @@ from environments.settings import DatabaseSettings, HealthSettings, HubSettings
 from systems import database as databases
 from systems import hub as hubs
 from systems.kernels.cells import run_cell
-from systems.network import in_words, kind_of
+from systems.network import in_words, kind_of, trust
 from systems.probes.look import Seen
 
 CELL_DEADLINE = timedelta(seconds=45)
@@ -65,7 +65,9 @@ def look_at_proxy(hub: HubSettings) -> Seen:
     thing = f"proxy at {hub.public_url}"
     step = "start the proxy; the Hub then adds its routes"
     try:
-        status = httpx.get(f"{hub.public_url}/_chp_healthz", timeout=hub.timeout.total_seconds()).status_code
+        status = httpx.get(
+            f"{hub.public_url}/_chp_healthz", timeout=hub.timeout.total_seconds(), verify=trust()
+        ).status_code
     except httpx.TransportError as error:
         kind = kind_of(error, "proxy-down")
         raise Unreachable(thing, f"cannot be reached ({in_words(error)})", step, kind=kind) from None
@@ -126,7 +128,9 @@ def _reach_the_hub(hub: HubSettings, thing: str) -> None:
         Failed: the proxy has no way to it, or it does not answer.
     """
     try:
-        status = httpx.get(f"{hub.public_url}/hub/health", timeout=hub.timeout.total_seconds()).status_code
+        status = httpx.get(
+            f"{hub.public_url}/hub/health", timeout=hub.timeout.total_seconds(), verify=trust()
+        ).status_code
     except httpx.TransportError as error:
         cause = f"answers, but the Hub behind it does not in time ({type(error).__name__})"
         raise Failed(thing, cause, "look at the Hub", kind="hub-overloaded") from None
@@ -138,6 +142,10 @@ def _reach_the_hub(hub: HubSettings, thing: str) -> None:
         cause = f"answered {status} for the Hub's own page"
         step = "check that the Hub runs, then that the proxy has a route to it"
         raise Failed(thing, cause, step, kind="hub-down")
+
+
+def _status(hub: HubSettings, path: str) -> int:
+    return httpx.get(hub.public_url + path, timeout=hub.timeout.total_seconds(), verify=trust()).status_code
 
 
 def _connected_for(database: DatabaseSettings) -> timedelta | None:

@@ -11,7 +11,7 @@ from domain.clock import in_words, utc_now
 from domain.errors import Failed, Refused, Unreachable
 from environments.settings import SsoSettings
 from systems.network import in_words as why
-from systems.network import kind_of
+from systems.network import kind_of, trust
 from systems.probes.look import Seen
 
 TIMEOUT_SECONDS = 10.0
@@ -37,6 +37,7 @@ def look_at_sso(sso: SsoSettings) -> Seen:
                 "client_secret": sso.client_secret.get_secret_value() if sso.client_secret else "",
             },
             timeout=TIMEOUT_SECONDS,
+            verify=trust(),
         )
     except httpx.TransportError as error:
         step = "people at work go on, nobody else logs in: call whoever runs it"
