@@ -7,7 +7,13 @@ import socket
 import ssl
 from functools import cache
 
+from domain.errors import Unreachable
 from domain.health import Kind
+
+_TOLD: dict[Kind, tuple[str, str]] = {
+    "dns": ("its name does not resolve", "look at the name (getent hosts), then at the resolver"),
+    "certificate": ("its certificate is not accepted", "renew it where TLS ends, or trust who issued it here"),
+}
 
 
 def kind_of(error: BaseException, otherwise: Kind) -> Kind:
@@ -24,10 +30,14 @@ def kind_of(error: BaseException, otherwise: Kind) -> Kind:
     return otherwise
 
 
-def in_words(error: BaseException) -> str:
-    """How messages tell it: the type, since a client's text may quote a header with a token, and what is known."""
-    known = {"dns": "its name does not resolve", "certificate": "its certificate is not accepted"}
-    return known.get(kind_of(error, "hub-down"), type(error).__name__)
+def unreachable(thing: str, error: Exception, *, kind: Kind, next_step: str) -> Unreachable:
+    """The error to raise where `thing` was not reached; `kind` and `next_step` as long as it is none of the two.
+
+    Of the client's error its type is told at most: its text may quote a header with a token.
+    """
+    kind = kind_of(error, kind)
+    what, step = _TOLD.get(kind, (type(error).__name__, next_step))
+    return Unreachable(thing, f"cannot be reached ({what})", step, kind=kind)
 
 
 def trust() -> ssl.SSLContext:

@@ -103,31 +103,47 @@ def homes_full(_: Stack, env: Environment) -> Iterator[Environment]:
 
 @contextmanager
 def homes_hang(stack: Stack, env: Environment) -> Iterator[Environment]:
-    """A network file system of which nobody answers any more, as an NFS whose server is gone."""
+    """Nobody answers any more, as with an NFS whose server is gone."""
+    with _on_the_network(stack) as (mount, client), halting([client]):
+        yield changed(env, "homes", mount_point=mount)
+
+
+@contextmanager
+def homes_stale(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """It is mounted, and its client is dead."""
+    with _on_the_network(stack) as (mount, client):
+        client.kill()
+        client.wait(10)
+        yield changed(env, "homes", mount_point=mount)
+
+
+@contextmanager
+def _on_the_network(stack: Stack) -> Iterator[tuple[Path, psutil.Popen]]:
+    """Homes on a file system of the object store's, and the process that is its client.
+
+    Raises:
+        Refused: this process may not mount.
+    """
     ports = stack.choices.ports
     filer = f"127.0.0.1:{ports['object-store-6']}.{ports['object-store-7']}"
-    with TemporaryDirectory(dir=stack.state) as folder:
-        mount = Path(folder)
-        command = (
-            weed(),
-            "mount",
-            f"-filer={filer}",
-            f"-dir={mount}",
-            "-volumeServerAccess=filerProxy",
-        )
-        served = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            give_up = time.monotonic() + 30
-            while not mount.is_mount():
-                if served.poll() is not None or time.monotonic() > give_up:
-                    raise Refused(f"a file system at {mount}", "it cannot be mounted", "run it as root, with /dev/fuse")
-                time.sleep(0.05)
-            (mount / "user-data").mkdir(exist_ok=True)
-            with halting([psutil.Process(served.pid)]):
-                yield changed(env, "homes", mount_point=mount)
-        finally:
-            served.terminate()
-            served.wait(20)
+    mount = stack.state / "network-homes"
+    mount.mkdir()
+    command = (weed(), "mount", f"-filer={filer}", f"-dir={mount}", "-volumeServerAccess=filerProxy")
+    client = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        give_up = time.monotonic() + 30
+        while not mount.is_mount():
+            if client.poll() is not None or time.monotonic() > give_up:
+                raise Refused(f"a file system at {mount}", "it cannot be mounted", "run it as root, with /dev/fuse")
+            time.sleep(0.05)
+        (mount / "user-data").mkdir(exist_ok=True)
+        yield mount, client
+    finally:
+        subprocess.run(("umount", "--lazy", str(mount)), check=False, timeout=10)
+        if client.poll() is None:
+            client.terminate()
+            client.wait(20)
+        mount.rmdir()
 
 
 @contextmanager

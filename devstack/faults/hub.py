@@ -22,6 +22,8 @@ from systems import hub as hubs
 from systems.database import hub_since
 from systems.homes import home_name
 
+_PATIENCE = timedelta(seconds=6)
+
 
 @contextmanager
 def down(stack: Stack, env: Environment) -> Iterator[Environment]:
@@ -117,18 +119,21 @@ def home_in_the_way(_: Stack, env: Environment) -> Iterator[Environment]:
 
 @contextmanager
 def server_halted(stack: Stack, env: Environment) -> Iterator[Environment]:
-    """The user's server begins, and gets no further."""
+    """The user's server begins, and gets no further for longer than anybody waits."""
     ended = threading.Event()
 
     def halt() -> None:
-        while not ended.wait(0.05):
+        give_up = time.monotonic() + 2 * _PATIENCE.total_seconds()
+        while not ended.wait(0.05) and time.monotonic() < give_up:
             for process in _servers_of(stack, env.health.synthetic_user):
                 process.suspend()
+        for process in _servers_of(stack, env.health.synthetic_user):
+            process.resume()
 
     halting_it = threading.Thread(target=halt)
     halting_it.start()
     try:
-        yield changed(env, "health", spawn_deadline=timedelta(seconds=8))
+        yield changed(env, "health", spawn_deadline=_PATIENCE)
     finally:
         ended.set()
         halting_it.join()

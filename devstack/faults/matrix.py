@@ -30,6 +30,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("a server that does not come up", "spawn-timeout", hub.server_halted, _SESSION),
     Fault("homes not mounted", "homes-unmounted", around.homes_gone),
     Fault("homes full", "homes-full", around.homes_full, _SESSION),
+    Fault("the homes' mount stale", "homes-unmounted", around.homes_stale),
     Fault("homes hang", "homes-slow", around.homes_hang),
     Fault("writes denied by the bucket's policy", "bucket-denied", around.bucket_denied),
     Fault("keys of the bucket revoked", "bucket-denied", around.bucket_keys_revoked),

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from domain.errors import Refused, Unreachable
 from environments.settings import HubSettings
-from systems.network import in_words, kind_of, trust
+from systems.network import trust, unreachable
 
 # Without it the Hub answers a bare list cut off at 200, and says so in its own log alone.
 PAGED = "application/jupyterhub-pagination+json"
@@ -135,13 +135,8 @@ class HubApi:
                 kind="hub-down" if isinstance(error, httpx.ConnectTimeout) else "hub-overloaded",
             ) from None
         except httpx.TransportError as error:
-            # Its text may quote the header with the token.
-            raise Unreachable(
-                self.thing,
-                f"cannot be reached ({in_words(error)})",
-                "check that the Hub runs and that the address is right",
-                kind=kind_of(error, "hub-down"),
-            ) from None
+            step = "check that the Hub runs and that the address is right"
+            raise unreachable(self.thing, error, kind="hub-down", next_step=step) from None
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unreachable(
                 self.thing,

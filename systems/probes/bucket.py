@@ -9,11 +9,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from domain.errors import Damaged, Refused, Unreachable
+from domain.errors import Damaged, Refused
 from domain.health import Kind
 from environments.settings import ObjectStoreSettings
 from systems.answers import kind_of_answer
-from systems.network import in_words, kind_of
+from systems.network import unreachable
 from systems.probes.look import Seen
 
 FOLDER = "health/"
@@ -43,8 +43,8 @@ def look_at_bucket(store: ObjectStoreSettings) -> Seen:
             thing, f"the store answered {code}", _STEPS.get(kind, _STEPS["bucket-denied"]), kind=kind
         ) from None
     except BotoCoreError as error:
-        kind = kind_of(error, "bucket-down")
-        raise Unreachable(thing, in_words(error), "check that the object store answers", kind=kind) from None
+        step = "check that the object store answers"
+        raise unreachable(thing, error, kind="bucket-down", next_step=step) from None
     if not versioned:
         return Seen(
             f"{thing}: versioning is off",

@@ -6,7 +6,7 @@ import httpx
 
 from domain.errors import Failed, Refused, Unreachable
 from environments.settings import RiskApiSettings
-from systems.network import in_words, kind_of, trust
+from systems.network import trust, unreachable
 from systems.probes.look import Seen
 
 TIMEOUT_SECONDS = 10.0
@@ -28,9 +28,8 @@ def look_at_risk_api(risk_api: RiskApiSettings) -> Seen:
         cause = f"no answer within {TIMEOUT_SECONDS:.0f} s"
         raise Unreachable(thing, cause, "look at its load", kind="risk-api-slow") from None
     except httpx.TransportError as error:
-        cause = f"cannot be reached ({in_words(error)})"
-        kind = kind_of(error, "risk-api-down")
-        raise Unreachable(thing, cause, "check that it runs and RISK_API_URL", kind=kind) from None
+        step = "check that it runs and RISK_API_URL"
+        raise unreachable(thing, error, kind="risk-api-down", next_step=step) from None
     seconds = response.elapsed.total_seconds()
     if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         cause = f"answered {response.status_code}: it does not take the token"

@@ -11,10 +11,9 @@ from typing import Any
 import httpx
 
 from domain.clock import in_words, to_utc, utc_now
-from domain.errors import Failed, Unreachable
+from domain.errors import Failed
 from environments.settings import PrefectSettings
-from systems.network import in_words as why
-from systems.network import kind_of, trust
+from systems.network import trust, unreachable
 from systems.probes.look import Seen
 
 TIMEOUT_SECONDS = 10.0
@@ -59,8 +58,7 @@ def _ask(client: httpx.Client, prefect: PrefectSettings, path: str, body: dict[s
         response = client.post(path, json=body)
     except httpx.TransportError as error:
         step = "start it: until then nothing runs by schedule, and riskhub runs without it"
-        kind = kind_of(error, "scheduler-down")
-        raise Unreachable(thing, f"cannot be reached ({why(error)})", step, kind=kind) from None
+        raise unreachable(thing, error, kind="scheduler-down", next_step=step) from None
     if response.status_code != httpx.codes.OK:
         raise Failed(thing, f"answered {response.status_code} to {path}", "read its log", kind="scheduler-down")
     found: list[dict[str, Any]] = response.json()

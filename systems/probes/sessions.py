@@ -14,7 +14,7 @@ from environments.settings import DatabaseSettings, HealthSettings, HubSettings
 from systems import database as databases
 from systems import hub as hubs
 from systems.kernels.cells import run_cell
-from systems.network import in_words, kind_of, trust
+from systems.network import trust, unreachable
 from systems.probes.look import Seen
 
 CELL_DEADLINE = timedelta(seconds=45)
@@ -69,8 +69,7 @@ def look_at_proxy(hub: HubSettings) -> Seen:
             f"{hub.public_url}/_chp_healthz", timeout=hub.timeout.total_seconds(), verify=trust()
         ).status_code
     except httpx.TransportError as error:
-        kind = kind_of(error, "proxy-down")
-        raise Unreachable(thing, f"cannot be reached ({in_words(error)})", step, kind=kind) from None
+        raise unreachable(thing, error, kind="proxy-down", next_step=step) from None
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise Failed(thing, f"answered {status} for its own health page", step, kind="proxy-down")
     _reach_the_hub(hub, thing)

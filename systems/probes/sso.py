@@ -8,10 +8,9 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from domain.clock import in_words, utc_now
-from domain.errors import Failed, Refused, Unreachable
+from domain.errors import Failed, Refused
 from environments.settings import SsoSettings
-from systems.network import in_words as why
-from systems.network import kind_of, trust
+from systems.network import trust, unreachable
 from systems.probes.look import Seen
 
 TIMEOUT_SECONDS = 10.0
@@ -41,7 +40,7 @@ def look_at_sso(sso: SsoSettings) -> Seen:
         )
     except httpx.TransportError as error:
         step = "people at work go on, nobody else logs in: call whoever runs it"
-        raise Unreachable(thing, f"cannot be reached ({why(error)})", step, kind=kind_of(error, "sso-down")) from None
+        raise unreachable(thing, error, kind="sso-down", next_step=step) from None
     if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise Failed(thing, f"answered {response.status_code}", "call whoever runs it", kind="sso-down")
     said = _error(response)
