@@ -106,3 +106,7 @@ def test_every_kind_has_its_place_and_brings_about_what_ends_somewhere():
 def test_every_kind_has_its_section_on_its_page(kind: Kind):
     path, _, section = page_of(kind).partition("#")
     assert f"\n## {section}\n" in (PROJECT / path).read_text()
+
+
+def test_what_lies_between_a_cause_and_its_consequence_need_not_be_seen():
+    assert told(LOCKED, NO_SESSION) == [("database-locked", ("synthetic-user",))]
