@@ -65,6 +65,10 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _echo_details(record: Record) -> None:
+    for cause in record.causes:
+        click.echo(f"\n{_coloured(cause.state)}: {cause.kind}: {visible(cause.seen)}")
+        click.echo(f"  Next: {visible(cause.next_step)}")
+        click.echo(f"  Page: {cause.page}" + (f"; it explains {', '.join(cause.explains)}" if cause.explains else ""))
     if record.findings:
         click.echo()
         rows = ((f.state, f.probe, f.seen + (f"  Next: {f.next_step}" if f.next_step else "")) for f in record.findings)

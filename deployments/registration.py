@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 from domain.errors import Failed
 from environments.loader import PROJECT
+from environments.settings import PrefectSettings
 
-WORK_POOL = "riskhub"
+WORK_POOL: str = PrefectSettings.model_fields["work_pool"].default
 PREFECT = str(Path(sys.executable).parent / "prefect")
 JOB_TEMPLATE = Path(__file__).parent / "kubernetes-job-template.json"
 

@@ -15,6 +15,11 @@ from devstack.process import LOOPBACK, Part, http_ok
 PORTS = 8
 
 
+def weed() -> str:
+    """SeaweedFS's program, from its wheel."""
+    return str(Path(sys.executable).parent / "weed")
+
+
 def object_store(
     state: Path, ports: list[int], access_key_id: str, secret_access_key: str, host: str = LOOPBACK
 ) -> Part:
@@ -42,7 +47,7 @@ def object_store(
     return Part(
         name="object-store",
         command=(
-            str(Path(sys.executable).parent / "weed"),
+            weed(),
             f"-logdir={logs}",
             "server",
             f"-dir={data}",

@@ -6,6 +6,8 @@ who did not write the code. Exit codes follow from the type (see `cli`).
 
 from __future__ import annotations
 
+from domain.health import KindIfAny
+
 
 class RiskhubError(Exception):
     """An error with a message fit for the person on call.
@@ -14,10 +16,12 @@ class RiskhubError(Exception):
         thing: what it is about, as the operator knows it ("Hub at http://...", "environment 'uat'").
         cause: what was seen, in words; never a secret's value.
         next_step: what to do now.
+        kind: of the trouble, where the one who raises it knows; the health check tells causes by it.
     """
 
-    def __init__(self, thing: str, cause: str, next_step: str) -> None:
+    def __init__(self, thing: str, cause: str, next_step: str, *, kind: KindIfAny = "") -> None:
         super().__init__(thing, cause, next_step)
+        self.kind = kind
         self.thing = thing
         self.cause = cause
         self.next_step = next_step

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from domain.clock import UtcDatetime
-from domain.health import Finding
+from domain.health import Cause, Finding
 from domain.plan import Outcome, Plan
 
 RunState = Literal["complete", "partial", "refused", "failed", "planned"]
@@ -30,6 +30,7 @@ class Record(BaseModel):
 
     Attributes:
         state: `planned` for a dry run, `partial` when some outcome or finding is not good.
+        causes: what the bad findings come down to, where that was asked.
         measures: figures worth keeping (bytes, files, seconds, counts), with the unit in the name.
         links: where to look next, by name: artifact, bucket key or URL.
     """
@@ -46,6 +47,7 @@ class Record(BaseModel):
     left_alone: tuple[PlannedAction, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     findings: tuple[Finding, ...] = ()
+    causes: tuple[Cause, ...] = ()
     measures: dict[str, float | int | str | None] = {}
     links: dict[str, str] = {}
 

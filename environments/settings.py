@@ -169,6 +169,14 @@ class AwsSettings(Settings):
         return self
 
 
+class SsoSettings(Settings):
+    """Where people log in by OpenID Connect, and the client that the Hub is there; left out where it is not known."""
+
+    url: Url | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+
+
 class RiskApiSettings(Settings):
     """The Risk Platform API that the notebooks read."""
 
@@ -208,6 +216,7 @@ class PrefectSettings(Settings):
 
     api_url: Url
     ui_url: Url
+    work_pool: str = "riskhub"
 
 
 class CullPolicy(Settings):
@@ -230,10 +239,17 @@ class CullPolicy(Settings):
 
 
 class HealthSettings(Settings):
-    """What the daily check holds against what it sees."""
+    """What the checks hold against what they see.
+
+    Attributes:
+        report_max_age: the newest published report is at most so old; without it reports are not looked at.
+        certificate_min_days: a certificate is renewed before it has only so many days left.
+    """
 
     synthetic_user: str = "riskhub-check"
     backup_max_age: Seconds = timedelta(hours=26)
+    report_max_age: Seconds | None = None
+    certificate_min_days: int = Field(default=21, ge=0)
     spawn_deadline: Seconds = timedelta(seconds=120)
     storage_warn_share: float = Field(default=0.85, gt=0, lt=1)
 
@@ -286,6 +302,7 @@ class Environment(Settings):
     objects: ObjectStoreSettings
     aws: AwsSettings
     risk_api: RiskApiSettings
+    sso: SsoSettings = SsoSettings()
     prefect: PrefectSettings
     cluster: ClusterSettings | None = None
     culling: CullPolicy = CullPolicy()

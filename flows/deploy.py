@@ -14,8 +14,9 @@ from domain.record import Record
 from environments import Environment, EnvironmentName, load_environment
 from environments.settings import ClusterSettings
 from flows.chapter import chapter
-from plans.cluster import diagnose, workload_causes
+from plans.cluster import workload_causes
 from plans.deployment import plan_deployment, prepare, require_secrets, workloads_in
+from plans.diagnosis import diagnose
 from tasks.cluster import (
     apply_changes,
     await_rollouts,

@@ -1,15 +1,18 @@
-"""Health: look at every part, and say what is broken."""
+"""Health: look at every part, and name what is broken by its root cause."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from domain.clock import utc_now
 from domain.record import Record
-from environments import EnvironmentName, load_environment
+from environments import Environment, EnvironmentName, load_environment
 from flows.chapter import chapter
-from plans.cluster import diagnose
+from plans.diagnosis import causes, diagnose
 from plans.health import judge
+from systems.probes import Probe
 from tasks.cluster import look_at_cluster, watched_servers
-from tasks.health import carry_out, probes_of
+from tasks.health import look_with, probes_of, quick_probes_of
 from tasks.records import record
 
 
@@ -19,21 +22,40 @@ def daily_health_check(environment: EnvironmentName = "local") -> Record:
 
     Run it when: each morning by schedule, before people come; after every deployment, restore or incident.
     It never changes anything that lasts: the synthetic user, its server and the test object are removed again.
-    If it fails: each failed finding names the next step; begin with the first. What only follows from another says so.
+    If it fails: begin with the first cause; it names its next step and its page. What only follows from it says so.
     A part that is not configured is not healthy: nobody looked at it.
     """
-    env, started = load_environment(environment), utc_now()
+    env = load_environment(environment)
+    return _check("daily-health-check", env, probes_of(env))
+
+
+@chapter(name="health-pulse")
+def health_pulse(environment: EnvironmentName = "local") -> Record:
+    """Look in a moment at all that breaks from one minute to the next, and name its root cause.
+
+    Run it when: every five minutes by schedule; first of all when something seems broken.
+    It starts no server and leaves nothing behind; what takes longer is in the daily check: a user's whole session,
+    the age of backups, drills and reports.
+    If it fails: begin with the first cause; it names its next step and its page. What only follows from it says so.
+    """
+    env = load_environment(environment)
+    return _check("health-pulse", env, quick_probes_of(env))
+
+
+def _check(flow: str, env: Environment, probes: Sequence[Probe]) -> Record:
+    started = utc_now()
     with watched_servers(env) as seen:
-        looked = [look.result() for look in [carry_out.submit(probe) for probe in probes_of(env)]]
+        looked = look_with(probes)
     cluster, snapshot = look_at_cluster(env, seen())
     findings = diagnose([*looked, *cluster], snapshot, synthetic_user=env.health.synthetic_user)
     verdict = judge(findings)
     return record(
-        flow="daily-health-check",
+        flow=flow,
         environment=env,
         started_at=started,
         executed=True,
         findings=findings,
+        causes=causes(findings),
         state=verdict.state,
         measures={f"{finding.probe}_seconds": round(finding.seconds, 3) for finding in findings},
         summary=verdict.summary,

@@ -1,4 +1,4 @@
-"""What a set of findings means. Pure; what comes from what in a cluster is decided in `plans.cluster`."""
+"""What a set of findings means. Pure; what comes from what is decided in `plans.diagnosis`."""
 
 from __future__ import annotations
 

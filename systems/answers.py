@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.errors import Refused, RiskhubError, Unreachable
+from domain.health import Kind
 from environments.settings import ObjectStoreSettings
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
@@ -22,8 +23,9 @@ def answered(store: ObjectStoreSettings, thing: str, code: str, status: int) -> 
     """The error to raise for S3's error `code` with HTTP `status` about `thing`."""
     at = where(store)
     cause = f"{at} answered {code}"
-    if status >= 500 or code in ("SlowDown", "RequestTimeout"):
-        return Unreachable(thing, cause, "run again in a minute")
+    kind = kind_of_answer(code, status)
+    if kind == "bucket-down":
+        return Unreachable(thing, cause, "run again in a minute", kind=kind)
     if code in _ABSENT:
         return Absent(thing, "there is no such object", "check the key, or list what is there")
     if code in _TAKEN:
@@ -36,7 +38,18 @@ def answered(store: ObjectStoreSettings, thing: str, code: str, status: int) -> 
     elif code == "InvalidRequest" and store.locked_for:
         cause += ", as for a bucket that was made without Object Lock"
         next_step = "use a bucket with Object Lock, or take locked_for out of the environment file"
-    return Refused(thing, cause, next_step)
+    elif kind == "clock-skew":
+        next_step = "correct the clock of this machine"
+    return Refused(thing, cause, next_step, kind=kind)
+
+
+def kind_of_answer(code: str, status: int) -> Kind:
+    """The kind of trouble that S3's error `code` with HTTP `status` is."""
+    if status >= 500 or code in ("SlowDown", "RequestTimeout"):
+        return "bucket-down"
+    if code == "NoSuchBucket":
+        return "bucket-missing"
+    return "clock-skew" if code == "RequestTimeTooSkewed" else "bucket-denied"
 
 
 def where(store: ObjectStoreSettings) -> str:

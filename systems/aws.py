@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from domain.errors import Refused, Unreachable
 from environments.settings import AwsSettings
+from systems.network import kind_of
 
 CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 _NOT_NOW = (
@@ -54,7 +55,10 @@ def aws_errors(aws: AwsSettings, thing: str) -> Iterator[None]:
         yield
     except (AwsConnectionError, HTTPClientError) as error:
         raise Unreachable(
-            thing, f"{where} does not answer ({type(error).__name__})", "check the network and try again"
+            thing,
+            f"{where} does not answer ({type(error).__name__})",
+            "check the network and try again",
+            kind=kind_of(error, "aws-down"),
         ) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise Refused(thing, f"no credentials for {where}", "log in to AWS or set the AWS_* variables") from error

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -20,7 +20,44 @@ from environments.settings import DatabaseSettings
 
 LoginTrouble = Literal["none", "password", "missing", "name", "silent", "unknown"]
 
-_SILENCE = ("Connection refused", "timeout expired", "could not translate", "starting up")
+_SILENCE = (
+    "Connection refused",
+    "timeout expired",
+    "could not translate",
+    "starting up",
+    "in recovery",
+    "not yet accepting",
+)
+
+# What a Hub does all day, and undone again: it writes to these tables, and the server writes to its disk. A lock that
+# keeps the Hub from writing keeps this one out, which itself is in nobody's way.
+_USE = """\
+begin;
+set local lock_timeout = '1s';
+set local statement_timeout = '5s';
+set local work_mem = '64kB';
+lock table users, spawners, servers, api_tokens in row exclusive mode;
+select count(*) from (select md5(n::text) from generate_series(1, 20000) as n order by 1) as spilled_to_disk;
+rollback
+"""
+# Whose transaction keeps others waiting, or keeps the Hub from writing, for longer than any of its own takes.
+_HOLDERS = """\
+select pid, coalesce(nullif(application_name, ''), usename), floor(extract(epoch from now() - xact_start))
+from pg_stat_activity
+where now() - xact_start > interval '2 s' and (
+  pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity where wait_event_type = 'Lock')
+  or pid in (select pid from pg_locks where granted
+             and relation in ('users'::regclass, 'spawners'::regclass, 'servers'::regclass, 'api_tokens'::regclass)
+             and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')))
+order by xact_start
+"""
+# The Hub names itself to the server by nothing, the tools here do.
+_HUB_SINCE = """\
+select floor(extract(epoch from min(backend_start))) from pg_stat_activity
+where datname = current_database() and application_name = '' and backend_type = 'client backend'
+"""
+
+UNLOCK = "end the session that holds it, if nobody misses it: select pg_terminate_backend(PID)"
 
 
 @dataclass(frozen=True)
@@ -87,6 +124,31 @@ def restore_database(database: DatabaseSettings, path: Path, *, deadline: timede
     _run(database, deadline, "pg_restore", *arguments)
 
 
+def use_database(database: DatabaseSettings) -> None:
+    """Do what the Hub needs its database for: log in, be let write to its tables, have room on the server's disk.
+
+    Nothing of it stays.
+
+    Raises:
+        Unreachable: the server does not answer (kind `database-down`), or somebody holds a lock (`database-locked`).
+        Refused: it does not let us in (`database-login`).
+        Failed: its disk is full (`database-full`), or something else.
+    """
+    ask(database, _USE)
+
+
+def lock_holders(database: DatabaseSettings) -> list[str]:
+    """Whose transaction keeps others waiting for longer than 2 s, oldest first: the server's process, who, how long."""
+    lines = (line.split("|") for line in ask(database, _HOLDERS).splitlines())
+    return [f"process {pid} ({who}, for {seconds} s)" for pid, who, seconds in lines]
+
+
+def hub_since(database: DatabaseSettings) -> datetime | None:
+    """Since when a Hub is connected to its database; None when none is."""
+    seconds = ask(database, _HUB_SINCE)
+    return datetime.fromtimestamp(int(seconds), UTC) if seconds else None
+
+
 def why_no_login(database: DatabaseSettings) -> tuple[LoginTrouble, str]:
     """Why nobody can log in with this URL, and the user, host or database it is about.
 
@@ -147,14 +209,31 @@ def _run(database: DatabaseSettings, deadline: timedelta, tool: str, *arguments:
         )
     except subprocess.TimeoutExpired:
         seconds = deadline.total_seconds()
-        raise Failed(where, f"{tool} was not done after {seconds:.0f} s", "look for locks: pg_stat_activity") from None
+        raise Failed(
+            where,
+            f"{tool} was not done after {seconds:.0f} s",
+            "look for locks: pg_stat_activity",
+            kind="database-down",
+        ) from None
     if done.returncode == 0:
         return done.stdout
     words = " ".join(done.stderr.split())[:400] or f"code {done.returncode}"
     if any(sign in words for sign in _SILENCE):
-        raise Unreachable(where, f"the server does not answer ({words})", "look at the database, then run again")
+        raise Unreachable(
+            where,
+            f"the server does not answer ({words})",
+            "look at the database, then run again",
+            kind="dns" if "could not translate" in words else "database-down",
+        )
+    if "lock timeout" in words:
+        raise Unreachable(where, "a lock keeps the Hub out of its tables", UNLOCK, kind="database-locked")
+    if "No space left on device" in words:
+        raise Failed(
+            where, f"its disk is full ({words})", "give it room, then look what filled it", kind="database-full"
+        )
     if any(sign in words for sign in ("authentication failed", "does not exist", "permission denied", "version mism")):
-        raise Refused(where, words, "correct HUB_DATABASE_URL, the rights, or the client's version")
+        step = "correct HUB_DATABASE_URL, the rights, or the client's version"
+        raise Refused(where, words, step, kind="database-login")
     raise Failed(where, f"{tool}: {words}", "correct it and run again; nothing was kept")
 
 

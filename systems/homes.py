@@ -39,4 +39,5 @@ def require_home_mount(homes: HomesSettings) -> None:
             f"homes at {homes.mount_point}",
             "there is no user-data folder: the file system is not mounted",
             "mount it (or correct EFS_MOUNT_POINT) and run again; in a new file system make that folder first",
+            kind="homes-unmounted",
         )

@@ -23,6 +23,7 @@ from domain.clock import to_utc
 from domain.errors import Damaged, Refused, RiskhubError, Unreachable
 from environments.settings import ObjectStoreSettings
 from systems.answers import Absent, Taken, answered, where
+from systems.network import kind_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -159,7 +160,8 @@ def _told(store: ObjectStoreSettings, key: str) -> Iterator[None]:
         raise Refused(thing, "no credentials were found", "set AWS_*, or the keys in the environment file") from None
     except BotoCoreError as error:
         cause = f"{where(store)} did not answer ({type(error).__name__})"
-        raise Unreachable(thing, cause, "check the object store, then run again") from None
+        kind = kind_of(error, "bucket-down")
+        raise Unreachable(thing, cause, "check the object store, then run again", kind=kind) from None
 
 
 def _answered(store: ObjectStoreSettings, thing: str, error: ClientError) -> RiskhubError:

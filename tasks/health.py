@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -21,7 +22,20 @@ _RECOVERY_DEADLINE = timedelta(seconds=20)
 
 def probes_of(env: Environment) -> tuple[Probe, ...]:
     """Every probe of the platform's parts, and of what would bring them back."""
-    return (*probes.probes_of(env), Probe("recovery", partial(look_at_recovery, env), _RECOVERY_DEADLINE))
+    return (
+        *probes.probes_of(env),
+        Probe("recovery", partial(look_at_recovery, env), _RECOVERY_DEADLINE, "backup-overdue"),
+    )
+
+
+def quick_probes_of(env: Environment) -> tuple[Probe, ...]:
+    """The probes that take a moment."""
+    return probes.quick_probes_of(env)
+
+
+def look_with(probes_to_carry_out: Sequence[Probe]) -> list[Finding]:
+    """All of them side by side; what each found, in their order."""
+    return [look.result() for look in [carry_out.submit(probe) for probe in probes_to_carry_out]]
 
 
 def look_at_recovery(env: Environment) -> Seen:
@@ -29,7 +43,7 @@ def look_at_recovery(env: Environment) -> Seen:
     if env.recovery is None:
         return Seen(f"environment {env.name} has no [recovery] section", "not configured")
     told = in_one(judge_recovery(read_standing(env), env.recovery, now=utc_now()))
-    return Seen(told.seen, told.state, told.next_step)
+    return Seen(told.seen, told.state, told.next_step, told.kind)
 
 
 @task(name="probe", task_run_name="probe-{probe.name}", cache_policy=NO_CACHE)

@@ -57,6 +57,9 @@ def record_page(record: Record) -> str:
         f"Environment **{record.environment}** · started {record.started_at:%Y-%m-%d %H:%M:%S} UTC · "
         f"took {(record.finished_at - record.started_at).total_seconds():.1f} s",
     ]
+    if record.causes:
+        told = ((c.kind, c.seen, c.next_step, c.page, ", ".join(c.explains)) for c in record.causes)
+        parts.append(_table(("cause", "seen", "next step", "page", "explains"), told))
     if record.findings:
         rows = ((f.probe, f.state, f.seen, f.next_step, f"{f.seconds:.1f}") for f in record.findings)
         parts += ["## Findings", _table(("probe", "state", "seen", "next step", "seconds"), rows)]

@@ -18,7 +18,7 @@ from prefect.logging import get_run_logger
 
 from domain.clock import utc_now
 from domain.errors import RiskhubError
-from domain.health import Finding
+from domain.health import Cause, Finding
 from domain.plan import Outcome, Plan
 from domain.record import Record, RunState, planned_actions, state_of
 from environments.loader import state_folder
@@ -47,6 +47,7 @@ def record(
     plan: Plan[Any] | None = None,
     outcomes: Sequence[Outcome] = (),
     findings: Sequence[Finding] = (),
+    causes: Sequence[Cause] = (),
     measures: Mapping[str, float | int | str | None] | None = None,
     links: Mapping[str, str] | None = None,
     state: RunState | None = None,
@@ -66,6 +67,7 @@ def record(
         finished_at=utc_now(),
         outcomes=tuple(outcomes),
         findings=tuple(findings),
+        causes=tuple(causes),
         measures=dict(measures or {}),
         links=dict(links or {}),
         **(planned_actions(plan) if plan else {}),

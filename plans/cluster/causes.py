@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Literal
 
 from domain.cluster import Clue, ClueKind, ClusterSnapshot, Container, Event, Pod, Workload
+from domain.health import Kind, KindIfAny
 
 Area = Literal[
     "cluster-nodes",
@@ -25,6 +26,17 @@ Area = Literal[
     "cluster-services",
     "cluster-servers",
 ]
+
+KIND_OF_AREA: dict[Area, Kind] = {
+    "cluster-nodes": "node",
+    "cluster-dns": "dns",
+    "cluster-secrets": "secret-missing",
+    "cluster-storage": "volume",
+    "cluster-quota": "quota",
+    "cluster-workloads": "workload",
+    "cluster-services": "service",
+    "cluster-servers": "server",
+}
 
 STARTING = timedelta(seconds=60)  # a pod younger than this is not told as pending
 RECENT = timedelta(minutes=15)
@@ -59,12 +71,16 @@ _QUOTA = re.compile(r"exceeded quota: ([\w.-]+), (requested: .+)")
 
 @dataclass(frozen=True)
 class Cause:
-    """What is wrong with `thing`, and where it is mended. `area` is empty when that is the pod's own place."""
+    """What is wrong with `thing`, and where it is mended. `area` is empty when that is the pod's own place.
+
+    `kind`: of the trouble, where it is more exact than the area's.
+    """
 
     thing: str
     what: str
     next_step: str
     area: Area | Literal[""] = ""
+    kind: KindIfAny = ""
 
 
 def why_pod_waits(pod: Pod, snapshot: ClusterSnapshot) -> Cause | None:
@@ -129,7 +145,8 @@ def of_clue(clue: Clue, thing: str) -> Cause | None:
     if clue.kind not in _CLUES:
         return None  # it is about a user's server
     what, next_step, area = _CLUES[clue.kind]
-    return Cause(thing, what.format(detail=clue.detail or "its server"), next_step, area)
+    kind = _KIND_OF_CLUE.get(clue.kind, "")
+    return Cause(thing, what.format(detail=clue.detail or "its server"), next_step, area, kind)
 
 
 def size(number: float) -> str:
@@ -188,6 +205,15 @@ _CLUES: dict[ClueKind, tuple[str, str, Area | Literal[""]]] = {
     ),
 }
 
+_KIND_OF_CLUE: dict[ClueKind, KindIfAny] = {
+    "database-password": "database-login",
+    "database-missing": "database-login",
+    "database-unreachable": "database-down",
+    "name-resolution": "dns",
+    "proxy-token": "proxy-api",
+    "proxy-unreachable": "proxy-api",
+}
+
 
 def label_of(pod: Pod) -> str:
     """How messages name a pod: a notebook server by its user."""
@@ -219,7 +245,7 @@ def _unscheduled(pod: Pod, events: list[Event], snapshot: ClusterSnapshot) -> Ca
         # Kubernetes before 1.35 named the taint; the nodes themselves say it in every version
         return Cause(label_of(pod), "no node takes new pods", FREE_NODE, "cluster-nodes")
     what = f"no node has room for it ({words[:200]}){_scale_up(events, snapshot)}"
-    return Cause(label_of(pod), what, _MAKE_ROOM)
+    return Cause(label_of(pod), what, _MAKE_ROOM, kind="scheduling")
 
 
 def _scale_up(events: list[Event], snapshot: ClusterSnapshot) -> str:
@@ -280,7 +306,7 @@ def _imageless(pod: Pod, container: Container, events: list[Event]) -> Cause | N
         why = "the registry does not answer"
     else:
         why = f"it cannot be pulled ({container.waiting or 'Failed'})"
-    return Cause(label_of(pod), f"image {container.image}: {why}", _CORRECT_IMAGE)
+    return Cause(label_of(pod), f"image {container.image}: {why}", _CORRECT_IMAGE, kind="image")
 
 
 def _unconfigured(pod: Pod, container: Container) -> Cause | None:
@@ -309,7 +335,8 @@ def _killed(pod: Pod, container: Container, snapshot: ClusterSnapshot) -> Cause 
         return None
     limit = f" at its limit of {size(container.memory_limit)}" if container.memory_limit else ""
     step = "give it more memory in the overlay" if not pod.user else "the user needs a larger profile, or less data"
-    return Cause(label_of(pod), f"container {container.name} was killed, out of memory{limit}", step)
+    what = f"container {container.name} was killed, out of memory{limit}"
+    return Cause(label_of(pod), what, step, kind="memory")
 
 
 def _crashed(pod: Pod, container: Container, snapshot: ClusterSnapshot) -> Cause | None:

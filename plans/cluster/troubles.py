@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Literal
 
 from domain.cluster import Clue, ClusterSnapshot, Need, Pod, QuotaLine, Workload
+from domain.health import Kind, KindIfAny
 from plans.cluster.causes import (
     BIND_CLAIM,
     BRING_IT_BACK,
@@ -30,6 +31,7 @@ from plans.cluster.causes import (
     why_pod_waits,
     why_workload_waits,
 )
+from plans.kinds import HUB, SPAWN
 
 State = Literal["degraded", "failed"]
 
@@ -40,10 +42,7 @@ SPENT_BY_A_SERVER = frozenset(
 )
 ALMOST = 0.9
 
-# The other probes that fail when the Hub is away, and when nobody can start a server.
-_HUB = frozenset({"hub-api", "proxy-routes", "synthetic-user"})
-_SPAWN = frozenset({"synthetic-user"})
-_NONE: frozenset[str] = frozenset()
+_NONE: frozenset[Kind] = frozenset()
 
 # What an overlay may leave out by asking for none of it is no trouble; of these there must be some.
 _NEVER_ZERO = ("hub", "proxy", "prefect-server", "prefect-services", "prefect-worker", "redis")
@@ -54,15 +53,22 @@ _GRAVE_CLUES = frozenset({"proxy-token", "database-password", "database-missing"
 
 @dataclass(frozen=True)
 class Trouble:
-    """One thing that is wrong. `breaks`: the other probes that fail by it; `because_of`: the area it comes from."""
+    """One thing that is wrong.
+
+    Attributes:
+        breaks: the kinds of trouble that other probes have by it.
+        because_of: the area it comes from.
+        kind: of the trouble, where it is more exact than the area's.
+    """
 
     area: Area
     state: State
     thing: str
     what: str
     next_step: str
-    breaks: frozenset[str] = _NONE
+    breaks: frozenset[Kind] = _NONE
     because_of: Area | Literal[""] = ""
+    kind: KindIfAny = ""
 
 
 def troubles_of(snapshot: ClusterSnapshot, synthetic_user: str, *, spawn_failed: bool) -> list[Trouble]:
@@ -104,7 +110,7 @@ def servers_of(snapshot: ClusterSnapshot) -> list[Pod]:
 def _of_nodes(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
     good = [node for node in snapshot.nodes if node.ready and not node.pressures and not node.cordoned]
     state: State = "degraded" if good else "failed"
-    breaks = _NONE if good else _HUB
+    breaks = _NONE if good else HUB
     for node in snapshot.nodes:
         thing = f"node {node.name}"
         if not node.ready:
@@ -114,7 +120,7 @@ def _of_nodes(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
             what = f"it is under {' and '.join(_spaced(each) for each in node.pressures)}"
             yield Trouble("cluster-nodes", state, thing, what, FREE_NODE, breaks)
     if not snapshot.nodes:
-        yield Trouble("cluster-nodes", "failed", "nodes", "there is none", "look at the node groups", _HUB)
+        yield Trouble("cluster-nodes", "failed", "nodes", "there is none", "look at the node groups", HUB)
 
 
 def _of_dns(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
@@ -126,7 +132,7 @@ def _of_dns(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
     what = f"none of its {len(pods)} pods is ready" if pods else "it has no pod"
     what = f"{what}, so no name resolves in the cluster{f': {cause.what}' if cause else ''}"
     step = "kubectl -n kube-system get deployment coredns; scale it up, or roll it back"
-    yield Trouble("cluster-dns", "failed", "CoreDNS", what, step, _HUB, cause.area if cause else "")
+    yield Trouble("cluster-dns", "failed", "CoreDNS", what, step, HUB, cause.area if cause else "")
 
 
 def _of_needs(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
@@ -139,7 +145,7 @@ def _of_needs(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
         what = "it is missing" if there is None else f"without the key {', '.join(sorted(lacking))}"
         what += f"; {', '.join(sorted(components))} cannot start without it, and what runs ends with its next restart"
         step = BRING_IT_BACK if kind == "Secret" else "riskhub deploy hub brings it back"
-        breaks = _HUB if components & waiting else _SPAWN if SERVERS in components else _NONE
+        breaks = HUB if components & waiting else SPAWN if SERVERS in components else _NONE
         yield Trouble("cluster-secrets", "failed", f"{kind} {namespace}/{name}", what, step, breaks)
 
 
@@ -154,25 +160,25 @@ def _of_claims(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
     for namespace, name in sorted(wanted | claims.keys()):
         claim, thing = claims.get((namespace, name)), f"claim {namespace}/{name}"
         if claim is None:
-            yield Trouble("cluster-storage", "failed", thing, "it is missing", CLAIM_AGAIN, _HUB)
+            yield Trouble("cluster-storage", "failed", thing, "it is missing", CLAIM_AGAIN, HUB)
         elif claim.deleting:
             what = "it was deleted, and only waits for its last pod to end"
-            yield Trouble("cluster-storage", "failed", thing, what, CLAIM_AGAIN, _SPAWN)
+            yield Trouble("cluster-storage", "failed", thing, what, CLAIM_AGAIN, SPAWN)
         elif claim.phase != "Bound":
             what = f"it is bound to no volume ({claim.phase})"
-            yield Trouble("cluster-storage", "failed", thing, what, BIND_CLAIM, _HUB)
+            yield Trouble("cluster-storage", "failed", thing, what, BIND_CLAIM, HUB)
 
 
 def _of_quotas(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
     for clue in snapshot.clues:
         if clue.kind == "quota":
             cause = over_quota(clue.detail, snapshot.namespace)
-            yield Trouble("cluster-quota", "failed", cause.thing, cause.what, RAISE_QUOTA, _SPAWN)
+            yield Trouble("cluster-quota", "failed", cause.thing, cause.what, RAISE_QUOTA, SPAWN)
     lines = [line for line in snapshot.quotas if line.resource in SPENT_BY_A_SERVER]
     for line in sorted(lines, key=lambda line: line.used < line.hard):  # spent ones first: a thing is told once
         thing = f"ResourceQuota {line.namespace}/{line.quota}"
         if line.used >= line.hard:
-            breaks = _SPAWN if line.namespace == snapshot.namespace else _NONE
+            breaks = SPAWN if line.namespace == snapshot.namespace else _NONE
             what = f"it lets nothing more in ({_used(line)})"
             yield Trouble("cluster-quota", "failed", thing, what, RAISE_QUOTA, breaks)
         elif line.used >= ALMOST * line.hard:
@@ -183,7 +189,7 @@ def _of_workloads(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
     for component in CORE:
         if not any(each.component == component and each.namespace == snapshot.namespace for each in snapshot.workloads):
             thing = f"Deployment {snapshot.namespace}/{component}"
-            yield Trouble("cluster-workloads", "failed", thing, "it is missing", "riskhub deploy hub", _HUB)
+            yield Trouble("cluster-workloads", "failed", thing, "it is missing", "riskhub deploy hub", HUB)
     for workload in snapshot.workloads:
         yield from _of_workload(workload, snapshot)
     owned = {(each.namespace, each.component) for each in snapshot.workloads}
@@ -206,7 +212,7 @@ def _of_workload(workload: Workload, snapshot: ClusterSnapshot) -> Iterator[Trou
     cause = why_workload_waits(workload, snapshot)
     if cause:
         state: State = "failed" if core and (missing or workload.desired == 0) else "degraded"
-        breaks = _HUB if core and workload.ready == 0 else _NONE
+        breaks = HUB if core and workload.ready == 0 else _NONE
         yield from _caused("cluster-workloads", state, label_of_workload(workload), cause, breaks)
 
 
@@ -236,7 +242,7 @@ def _of_talk(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
         if cause:
             grave = clue.kind in _GRAVE_CLUES
             state: State = "failed" if grave else "degraded"
-            yield from _caused("cluster-workloads", state, cause.thing, cause, _HUB if grave else _SPAWN)
+            yield from _caused("cluster-workloads", state, cause.thing, cause, HUB if grave else SPAWN)
 
 
 def _only_follows(clue: Clue, ready: dict[str, Workload]) -> bool:
@@ -258,7 +264,7 @@ def _of_services(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
             f"Service {service.namespace}/{service.name}",
             what,
             "compare its selector and ports with the pods'; riskhub deploy hub puts both right",
-            _HUB if service.component in CORE else _NONE,
+            HUB if service.component in CORE else _NONE,
             "" if owner.ready else "cluster-workloads",
         )
 
@@ -268,7 +274,7 @@ def _of_servers(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
         pending = pod.phase == "Pending"
         cause = None if pending and _starting(pod, snapshot) else why_pod_waits(pod, snapshot)
         if cause:
-            yield from _caused("cluster-servers", "degraded", label_of(pod), cause, _SPAWN if pending else _NONE)
+            yield from _caused("cluster-servers", "degraded", label_of(pod), cause, SPAWN if pending else _NONE)
 
 
 def _of_the_spawn(snapshot: ClusterSnapshot, user: str) -> Iterator[Trouble]:
@@ -276,14 +282,14 @@ def _of_the_spawn(snapshot: ClusterSnapshot, user: str) -> Iterator[Trouble]:
     pods = [pod for pod in (*snapshot.pods, *snapshot.gone) if pod.user == user]
     cause = next(filter(None, (why_pod_waits(pod, snapshot) for pod in pods)), None)
     if cause:
-        yield from _caused("cluster-servers", "failed", label_of(pods[0]), cause, _SPAWN)
+        yield from _caused("cluster-servers", "failed", label_of(pods[0]), cause, SPAWN)
         return
     ran = next((pod for pod in pods if pod.phase == "Running"), None)
     if ran:
         what, step, because = _why_given_up(ran)
         broken_hub = any(clue.kind in _GRAVE_CLUES for clue in snapshot.clues)
         root: Area | Literal[""] = "cluster-workloads" if broken_hub else because
-        yield Trouble("cluster-servers", "failed", label_of(ran), what, step, _SPAWN, root)
+        yield Trouble("cluster-servers", "failed", label_of(ran), what, step, SPAWN, root)
 
 
 def _why_given_up(pod: Pod) -> tuple[str, str, Area | Literal[""]]:
@@ -312,10 +318,10 @@ def _why_given_up(pod: Pod) -> tuple[str, str, Area | Literal[""]]:
     )
 
 
-def _caused(area: Area, state: State, thing: str, cause: Cause, breaks: frozenset[str]) -> Iterator[Trouble]:
+def _caused(area: Area, state: State, thing: str, cause: Cause, breaks: frozenset[Kind]) -> Iterator[Trouble]:
     """The trouble of `thing`; when it comes from elsewhere also the one there."""
     if cause.area in ("", area):
-        yield Trouble(area, state, cause.thing, cause.what, cause.next_step, breaks)
+        yield Trouble(area, state, cause.thing, cause.what, cause.next_step, breaks, kind=cause.kind)
         return
     what = cause.what
     if cause.area not in _LOOKED_AT_THEMSELVES:

@@ -6,9 +6,7 @@ with the Hub. The token is in one header and nowhere else.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Mapping
-from functools import cache
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from domain.errors import Refused, Unreachable
 from environments.settings import HubSettings
+from systems.network import trust, unreachable
 
 # Without it the Hub answers a bare list cut off at 200, and says so in its own log alone.
 PAGED = "application/jupyterhub-pagination+json"
@@ -63,7 +62,7 @@ class HubApi:
         self._client = httpx.Client(
             headers={"Authorization": f"token {hub.api_token.get_secret_value()}"},
             timeout=_timeout(hub.timeout.total_seconds()),
-            verify=_trust(),
+            verify=trust(),
         )
         self._slow = hub.timeout.total_seconds() + HUB_PATIENCE_SECONDS
 
@@ -133,19 +132,17 @@ class HubApi:
                 self.thing,
                 f"no answer to {method} {path} in time ({type(error).__name__})",
                 "look at the Hub's load and its database, then run again",
+                kind="hub-down" if isinstance(error, httpx.ConnectTimeout) else "hub-overloaded",
             ) from None
         except httpx.TransportError as error:
-            # Its text may quote the header with the token.
-            raise Unreachable(
-                self.thing,
-                f"cannot be reached ({type(error).__name__})",
-                "check that the Hub runs and that the address is right",
-            ) from None
+            step = "check that the Hub runs and that the address is right"
+            raise unreachable(self.thing, error, kind="hub-down", next_step=step) from None
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unreachable(
                 self.thing,
                 f"answered {response.status_code} to {method} {path}{_said(response)}",
                 "read the Hub's log, then run again",
+                kind="hub-error" if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR else "hub-down",
             )
         if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise self._denied(response)
@@ -160,12 +157,14 @@ class HubApi:
                 self.thing,
                 f"the token lacks a scope{said}",
                 "add the scope to the service's role in the Hub's configuration",
+                kind="token-scope",
             )
         # 6.1 answers 403 as well when it cannot read its database to look the token up.
         return Refused(
             self.thing,
             f"answered {response.status_code}{said}: the token was rejected, or the Hub's database is locked",
             "check JUPYTERHUB_API_TOKEN, then that the Hub's database answers",
+            kind="token-rejected",
         )
 
     def _refused(self, response: httpx.Response) -> Refused:
@@ -174,6 +173,7 @@ class HubApi:
             self.thing,
             f"answered {response.status_code} to {request.method} {request.url.path}{_said(response)}",
             "read the Hub's log for this request",
+            kind="hub-overloaded" if response.status_code == HTTPStatus.TOO_MANY_REQUESTS else "",
         )
 
     def _no_api(self, response: httpx.Response) -> Refused:
@@ -181,6 +181,7 @@ class HubApi:
             self.thing,
             f"answered {response.status_code} to {response.request.url.path} as no JupyterHub API does",
             "check JUPYTERHUB_API_URL: it ends in /hub/api",
+            kind="hub-address",
         )
 
     def _json(self, response: httpx.Response) -> Any:
@@ -223,9 +224,3 @@ def _said(response: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         return ""
     return f": {str(message)[:200]}"
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """The system's trusted roots, read once: it takes longer than most calls."""
-    return ssl.create_default_context()

@@ -31,7 +31,12 @@ def read_version(hub: HubSettings) -> str:
     with HubApi(hub) as api:
         info = api.get("/info")
         if not isinstance(info, dict) or "version" not in info:
-            raise Refused(api.thing, "does not tell its version", "check JUPYTERHUB_API_URL: it ends in /hub/api")
+            raise Refused(
+                api.thing,
+                "does not tell its version",
+                "check JUPYTERHUB_API_URL: it ends in /hub/api",
+                kind="hub-address",
+            )
         return str(info["version"])
 
 

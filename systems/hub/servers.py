@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.clock import UtcDatetime
-from domain.errors import Failed, Refused, RiskhubError
+from domain.errors import Failed, Refused, RiskhubError, Unreachable
 from domain.plan import Outcome
 from domain.sessions import Server, Stop
 from environments.settings import HubSettings
@@ -66,16 +66,27 @@ def start_server(hub: HubSettings, user: str, name: str = "", *, deadline: timed
     give_up = time.monotonic() + deadline.total_seconds()
     thing = f"server {user}/{name}"
     with HubApi(hub) as api:
-        api.change("POST", _server_path(user, name), accept=(201, 202))
+        try:
+            api.change("POST", _server_path(user, name), accept=(201, 202))
+        except Unreachable as error:
+            if error.kind != "hub-error":
+                raise
+            # the Hub answers 500 when the spawner raised
+            raise Unreachable(thing, error.cause, "read the Hub's log for this user", kind="spawn-failed") from None
         while True:
             server = _read(api, user, name)
             if server is None:
-                raise Failed(thing, "the spawn failed", "read the Hub's log for this user")
+                raise Failed(thing, "the spawn failed", "read the Hub's log for this user", kind="spawn-failed")
             if server.ready:
                 return server
             if time.monotonic() > give_up:
                 seconds = deadline.total_seconds()
-                raise Failed(thing, f"not ready within {seconds:.0f} s", "read the Hub's log; it may still be starting")
+                raise Failed(
+                    thing,
+                    f"not ready within {seconds:.0f} s",
+                    "read the Hub's log; it may still be starting",
+                    kind="spawn-timeout",
+                )
             time.sleep(_POLL_SECONDS)
 
 
@@ -169,6 +180,7 @@ def _servers(api: HubApi, model: Any) -> list[Server]:
             api.thing,
             "the token does not see users' servers",
             "add the scope read:servers to the service's role in the Hub's configuration",
+            kind="token-scope",
         )
     try:
         user = _UserModel.model_validate(model)

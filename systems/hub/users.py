@@ -31,4 +31,5 @@ def delete_user(hub: HubSettings, user: str) -> None:
                 f"user {user}",
                 "the Hub still lists them: the token may not remove this user",
                 "check the scope admin:users of the service's role",
+                kind="token-scope",
             )

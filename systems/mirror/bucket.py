@@ -29,6 +29,7 @@ from environments.settings import ObjectStoreSettings
 from systems.answers import Absent, Taken, answered, where
 from systems.mirror.location import MirrorLocation
 from systems.mirror.wire import Answer, Keys, NoAnswer, Wire
+from systems.network import kind_of
 
 AT_ONCE = 32  # requests on their way together
 PART = 8 * 1024 * 1024  # a file above this goes up in parts
@@ -220,15 +221,18 @@ class Bucket:
         try:
             answer = self.wire.ask(method, key, query, headers, body)
         except NoAnswer as error:
-            raise self._unreachable(key, str(error)) from None
+            raise self._unreachable(key, str(error), error) from None
         if answer.status >= 300:
             code = _between(answer.body.decode(errors="replace"), "<Code>", "</Code>") or str(answer.status)
             raise answered(self.location.store, self._thing(key), code, answer.status)
         return answer
 
-    def _unreachable(self, key: str, how: str) -> Unreachable:
+    def _unreachable(self, key: str, how: str, error: Exception) -> Unreachable:
         return Unreachable(
-            self._thing(key), f"{self.at} did not answer ({how})", "check the object store, then run again"
+            self._thing(key),
+            f"{self.at} did not answer ({how})",
+            "check the object store, then run again",
+            kind=kind_of(error, "bucket-down"),
         )
 
     @contextlib.contextmanager
@@ -246,7 +250,7 @@ class Bucket:
             code = _between(str(error), "<Code>", "</Code>") or "AccessDenied"
             raise answered(self.location.store, self._thing(key), code, 403) from None
         except BaseError as error:
-            raise self._unreachable(key, _first_line(error)) from None
+            raise self._unreachable(key, _first_line(error), error) from None
 
 
 @lru_cache(maxsize=8)

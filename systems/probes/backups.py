@@ -25,7 +25,9 @@ def look_at_snapshots(aws: AwsSettings, homes: HomesSettings, *, max_age: timede
     if not open_in:
         return Seen(told)
     command = f"aws backup put-backup-vault-lock-configuration --backup-vault-name {aws.backup_vault}"
-    return Seen(told, "degraded", f"lock it in {' and '.join(open_in)}: {command} --min-retention-days DAYS")
+    return Seen(
+        told, "degraded", f"lock it in {' and '.join(open_in)}: {command} --min-retention-days DAYS", "vault-unlocked"
+    )
 
 
 def look_at_mirror(store: ObjectStoreSettings, *, max_age: timedelta) -> Seen:

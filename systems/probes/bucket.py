@@ -9,13 +9,23 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from domain.errors import Damaged, Refused, Unreachable
+from domain.errors import Damaged, Refused
+from domain.health import Kind
 from environments.settings import ObjectStoreSettings
+from systems.answers import kind_of_answer
+from systems.network import unreachable
 from systems.probes.look import Seen
 
 FOLDER = "health/"
 # One attempt: a probe tells what is so now, and an answer that came at the third try is not healthy.
 _DEADLINES = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1, "mode": "standard"})
+
+_STEPS: dict[Kind, str] = {
+    "bucket-denied": "check the bucket's policy, and the keys or the role",
+    "bucket-missing": "create it, or correct S3_BACKUP_BUCKET",
+    "bucket-down": "check that the object store answers",
+    "clock-skew": "correct the clock of this machine: S3 takes no request that is 15 minutes off",
+}
 
 
 def look_at_bucket(store: ObjectStoreSettings) -> Seen:
@@ -28,14 +38,19 @@ def look_at_bucket(store: ObjectStoreSettings) -> Seen:
         _write_read_remove(s3, store.bucket, thing)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown error")
+        kind = kind_of_answer(code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         raise Refused(
-            thing, f"the store answered {code}", "check the bucket's name, its policy, and the keys or the role"
+            thing, f"the store answered {code}", _STEPS.get(kind, _STEPS["bucket-denied"]), kind=kind
         ) from None
     except BotoCoreError as error:
-        raise Unreachable(thing, type(error).__name__, "check that the object store answers") from None
+        step = "check that the object store answers"
+        raise unreachable(thing, error, kind="bucket-down", next_step=step) from None
     if not versioned:
         return Seen(
-            f"{thing}: versioning is off", "degraded", "turn it on: without it no earlier state can be restored"
+            f"{thing}: versioning is off",
+            "degraded",
+            "turn it on: without it no earlier state can be restored",
+            "bucket-unversioned",
         )
     return Seen(f"{thing}: wrote, read back and removed an object; versioning is on")
 
@@ -49,7 +64,8 @@ def _write_read_remove(s3: Any, bucket: str, thing: str) -> None:
         version = {"VersionId": written["VersionId"]} if "VersionId" in written else {}
         s3.delete_object(Bucket=bucket, Key=key, **version)
     if read != mark:
-        raise Damaged(thing, f"object {key} came back different", "stop backups and look at the store's disks")
+        step = "stop backups and look at the store's disks"
+        raise Damaged(thing, f"object {key} came back different", step, kind="bucket-damaged")
 
 
 def _client(store: ObjectStoreSettings) -> Any:

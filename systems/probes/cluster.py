@@ -55,7 +55,7 @@ def look_at_cluster(
         taken.append(snapshot)
         return Seen(f"{settings.name}: Kubernetes {snapshot.version} answers, and is the cluster it should be")
 
-    finding = carry_out(Probe("cluster", look, DEADLINE))
+    finding = carry_out(Probe("cluster", look, DEADLINE, "cluster-down"))
     return (finding,), taken[0] if finding.state == "ok" else None
 
 

@@ -1,4 +1,4 @@
-"""Which probes an environment gets."""
+"""Which probes an environment gets: the quick ones, for every five minutes, and all of them, for every morning."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from functools import partial
 from environments.settings import Environment
 from systems.probes.backups import look_at_mirror, look_at_snapshots
 from systems.probes.bucket import look_at_bucket
+from systems.probes.certificates import look_at_certificates
+from systems.probes.database import look_at_database
 from systems.probes.homes import look_at_homes
 from systems.probes.look import Probe, Seen
+from systems.probes.reports import look_at_reports
 from systems.probes.risk_api import look_at_risk_api
+from systems.probes.scheduler import look_at_scheduler
 from systems.probes.sessions import (
     CELL_DEADLINE,
     START_DEADLINE,
@@ -20,12 +24,14 @@ from systems.probes.sessions import (
     look_at_proxy,
     look_with_synthetic_user,
 )
+from systems.probes.sso import look_at_sso
 
 _SOON = timedelta(seconds=20)
+_LOCAL = timedelta(seconds=5)
 
 
-def probes_of(environment: Environment) -> tuple[Probe, ...]:
-    """Every probe, in the order they are read; what the environment lacks says `not configured`.
+def quick_probes_of(environment: Environment) -> tuple[Probe, ...]:
+    """Those that take no more than a moment when all is well: each part asked once, nothing started.
 
     A cluster is looked at after them (`systems.probes.cluster`), since what they do leaves traces in it.
     """
@@ -36,18 +42,36 @@ def probes_of(environment: Environment) -> tuple[Probe, ...]:
         warn_share=env.health.storage_warn_share,
         mounted=not env.aws.emulated,  # the embedded stack's EFS is a folder
     )
-    snapshot = partial(look_at_snapshots, env.aws, env.homes, max_age=env.health.backup_max_age)
-    mirror = partial(look_at_mirror, env.objects, max_age=env.health.backup_max_age)
+    urls = [env.hub.api_url, env.hub.public_url, env.risk_api.url, env.prefect.api_url]
+    urls += [url for url in (env.sso.url, env.objects.endpoint_url) if url]
+    certificates = partial(look_at_certificates, urls, min_days=env.health.certificate_min_days)
     return (
-        Probe("hub-api", partial(look_at_hub, env.hub), _SOON),
-        Probe("proxy-routes", partial(look_at_proxy, env.hub), _SOON),
+        Probe("certificates", certificates, _SOON, "certificate"),
+        Probe("database", partial(look_at_database, env.database), _SOON, "database-down"),
+        Probe("hub-api", partial(look_at_hub, env.hub, env.database), timedelta(seconds=40), "hub-overloaded"),
+        Probe("proxy-routes", partial(look_at_proxy, env.hub), timedelta(seconds=40), "proxy-api"),
+        Probe("sso", partial(look_at_sso, env.sso), _SOON, "sso-down"),
+        Probe("homes", homes, _LOCAL, "homes-slow"),
+        Probe("object-store", partial(look_at_bucket, env.objects), _SOON, "bucket-down"),
+        Probe("risk-api", partial(look_at_risk_api, env.risk_api), _SOON, "risk-api-slow"),
+        Probe("scheduler", partial(look_at_scheduler, env.prefect), _SOON, "scheduler-down"),
+        *(() if env.cluster else (Probe("cluster", _no_cluster, _SOON, "cluster-down"),)),
+    )
+
+
+def probes_of(environment: Environment) -> tuple[Probe, ...]:
+    """Every probe, in the order they are read; what the environment lacks says `not configured`."""
+    env = environment
+    max_age = env.health.backup_max_age
+    snapshot = partial(look_at_snapshots, env.aws, env.homes, max_age=max_age)
+    mirror = partial(look_at_mirror, env.objects, max_age=max_age)
+    reports = partial(look_at_reports, env.objects, max_age=env.health.report_max_age)
+    return (
+        *quick_probes_of(env),
         session_probe(env),
-        Probe("homes", homes, _SOON),
-        Probe("object-store", partial(look_at_bucket, env.objects), _SOON),
-        Probe("backup-snapshot", snapshot, _SOON),
-        Probe("backup-mirror", mirror, _SOON),
-        Probe("risk-api", partial(look_at_risk_api, env.risk_api), _SOON),
-        *(() if env.cluster else (Probe("cluster", _no_cluster, _SOON),)),
+        Probe("backup-snapshot", snapshot, _SOON, "backup-overdue"),
+        Probe("backup-mirror", mirror, _SOON, "backup-overdue"),
+        Probe("reports", reports, _SOON, "report-overdue"),
     )
 
 
@@ -55,9 +79,9 @@ def session_probe(environment: Environment, *, starting: bool = False) -> Probe:
     """The synthetic user's session; `starting`: on a Hub that may still be starting, which is waited for."""
     hub, health = environment.hub, environment.health
     deadline = health.spawn_deadline + CELL_DEADLINE + 3 * STOP_DEADLINE
-    if starting:
-        return Probe("synthetic-user", partial(look_at_a_start, hub, health), deadline + START_DEADLINE)
-    return Probe("synthetic-user", partial(look_with_synthetic_user, hub, health), deadline)
+    look = look_at_a_start if starting else look_with_synthetic_user
+    more = START_DEADLINE if starting else timedelta(0)
+    return Probe("synthetic-user", partial(look, hub, health), deadline + more, "session-failed")
 
 
 def _no_cluster() -> Seen:

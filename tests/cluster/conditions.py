@@ -14,7 +14,7 @@ from typing import Any
 from domain.health import Finding
 from environments import Environment
 from environments.loader import PROJECT
-from plans.cluster import diagnose
+from plans.diagnosis import diagnose
 from systems.probes import carry_out, probes_of
 from systems.probes.cluster import look_at_cluster, watched_servers
 

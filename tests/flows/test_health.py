@@ -6,7 +6,7 @@ import pytest
 
 from domain.record import Record
 from flows.chapter import record_of
-from flows.health import daily_health_check
+from flows.health import daily_health_check, health_pulse
 from systems.hub import read_server
 
 pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
@@ -14,6 +14,12 @@ pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
 
 def check() -> Record:
     record = record_of(daily_health_check("local", return_state=True))
+    assert record is not None
+    return record
+
+
+def pulse() -> Record:
+    record = record_of(health_pulse("local", return_state=True))
     assert record is not None
     return record
 
@@ -27,7 +33,8 @@ def test_every_part_of_a_healthy_stack_is_looked_at(env):
     backups = [found.pop(probe) for probe in list(found) if probe.startswith("backup-")]
     assert backups
     assert found.pop("recovery")  # as backups and drills are that other tests left
-    assert found.pop("cluster") == "not configured"
+    absent = {found.pop(probe) for probe in ("cluster", "certificates", "reports")}
+    assert absent == {"not configured"}
     assert set(found.values()) == {"ok"}, found
 
 
@@ -70,3 +77,23 @@ def test_each_bad_finding_says_what_to_do_next_and_no_secret(env, stack):
     assert all(finding.next_step for finding in bad)
     told = record.model_dump_json()
     assert not [name for name, secret in stack.choices.secrets.items() if secret in told]
+
+
+def test_the_pulse_is_the_check_without_what_takes_long_and_starts_nothing(env):
+    record = pulse()
+    assert (record.state, record.causes) == ("complete", ()), record
+    left_out = {"synthetic-user", "backup-snapshot", "backup-mirror", "reports", "recovery"}
+    assert not left_out & states(record).keys()
+    assert {"database", "hub-api", "sso", "scheduler"} <= states(record).keys()
+
+
+def test_one_broken_part_is_one_cause_in_the_record_with_what_follows_from_it_and_its_page(env, stack):
+    stack.stop_part("hub")
+    try:
+        record = pulse()
+    finally:
+        stack.restart_part("hub")
+    (cause,) = record.causes
+    assert (cause.kind, cause.explains) == ("hub-down", ("proxy-routes",))
+    assert cause.page == "docs/on-call/hub.md#hub-down"
+    assert record.summary.startswith("failed: hub-api; from that follow: proxy-routes; ")

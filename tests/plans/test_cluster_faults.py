@@ -8,7 +8,8 @@ import pytest
 
 from domain.cluster import Claim, Clue, ClusterSnapshot, Event, Node, QuotaLine
 from domain.health import Finding
-from plans.cluster import diagnose, workload_causes
+from plans.cluster import workload_causes
+from plans.diagnosis import diagnose
 from plans.health import judge
 from tests.plans.snapshots import (
     GIB,
@@ -29,9 +30,17 @@ CHECK = "riskhub-check"
 FINE = tuple(Finding(probe, "ok", "fine") for probe in ("hub-api", "proxy-routes", "synthetic-user", "object-store"))
 
 
+KINDS = {
+    "hub-api": "hub-down",
+    "proxy-routes": "hub-down",
+    "synthetic-user": "spawn-timeout",
+    "object-store": "bucket-down",
+}
+
+
 def failing(*probes: str) -> list[Finding]:
     bad = {"state": "failed", "seen": "does not work", "next_step": "read the log"}
-    return [replace(each, **bad) if each.probe in probes else each for each in FINE]
+    return [replace(each, **bad, kind=KINDS[each.probe]) if each.probe in probes else each for each in FINE]
 
 
 def told(snapshot: ClusterSnapshot, *failed: str) -> tuple[Finding, ...]:

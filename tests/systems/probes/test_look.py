@@ -19,7 +19,7 @@ def failing(error: Exception):
 
 
 def test_what_is_seen_becomes_the_finding():
-    finding = carry_out(Probe("disk", lambda: Seen("90% used", "degraded", "make room"), SOON))
+    finding = carry_out(Probe("disk", lambda: Seen("90% used", "degraded", "make room"), SOON, "bucket-down"))
     assert (finding.probe, finding.state, finding.seen, finding.next_step) == (
         "disk",
         "degraded",
@@ -29,7 +29,9 @@ def test_what_is_seen_becomes_the_finding():
 
 
 def test_an_error_is_a_failed_finding_with_its_next_step():
-    finding = carry_out(Probe("store", failing(Unreachable("store", "does not answer", "start it")), SOON))
+    finding = carry_out(
+        Probe("store", failing(Unreachable("store", "does not answer", "start it")), SOON, "bucket-down")
+    )
     assert (finding.state, finding.seen, finding.next_step) == ("failed", "store: does not answer", "start it")
 
 
@@ -40,13 +42,13 @@ def test_a_look_that_hangs_is_given_up_at_its_deadline():
         release.wait(30)
         return Seen("late")
 
-    finding = carry_out(Probe("mount", look, SOON))
+    finding = carry_out(Probe("mount", look, SOON, "bucket-down"))
     release.set()
     assert finding.state == "failed" and "no answer within" in finding.seen
     assert finding.seconds < 5
 
 
 def test_a_probe_that_breaks_is_a_failed_finding_that_quotes_nothing():
-    finding = carry_out(Probe("odd", failing(ValueError("token=secret")), SOON))
+    finding = carry_out(Probe("odd", failing(ValueError("token=secret")), SOON, "bucket-down"))
     assert finding.state == "failed" and "ValueError" in finding.seen
     assert "secret" not in finding.seen + finding.next_step

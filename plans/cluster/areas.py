@@ -1,38 +1,37 @@
-"""One finding an area of the cluster, and the other probes' findings with what they fail by: causes first. Pure.
+"""One finding an area of the cluster, and what each brings about elsewhere. Pure.
 
-One fault must not read as seven: what only follows from another trouble says so in `because_of`, and stands after it.
+What only follows from another area's trouble says so in `because_of`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import get_args
 
 from domain.cluster import ClusterSnapshot
-from domain.health import Finding
-from plans.cluster.causes import RECENT, Area, size, why_workload_waits
+from domain.health import Finding, Kind
+from plans.cluster.causes import KIND_OF_AREA, RECENT, Area, size, why_workload_waits
 from plans.cluster.troubles import ALMOST, SPENT_BY_A_SERVER, Trouble, asked_for, servers_of, troubles_of
-from plans.health import in_order
 
 AREAS: tuple[Area, ...] = get_args(Area)
 _SHOWN = 5
+_NONE: frozenset[Kind] = frozenset()
 
 
-def diagnose(
-    findings: Sequence[Finding], snapshot: ClusterSnapshot | None, *, synthetic_user: str
-) -> tuple[Finding, ...]:
-    """The findings of the other probes and of the cluster's areas: causes first, what follows from them after.
+def areas_of(
+    snapshot: ClusterSnapshot, synthetic_user: str, *, spawn_failed: bool
+) -> tuple[tuple[Finding, ...], dict[str, frozenset[Kind]]]:
+    """A finding for each area, and the kinds of trouble that each brings about elsewhere.
 
-    `snapshot` is None where there is no cluster, or none that answers. `synthetic_user`: whose session the probe of
-    that name tried; why its pod did not start is told here.
+    `spawn_failed`: whether the server of `synthetic_user` did not start; why is read from its pod.
     """
-    if snapshot is None:
-        return in_order(findings)
-    spawn_failed = any(each.probe == "synthetic-user" and each.state == "failed" for each in findings)
     troubles = _rooted(troubles_of(snapshot, synthetic_user, spawn_failed=spawn_failed))
-    areas = [_finding(area, [each for each in troubles if each.area == area], snapshot) for area in AREAS]
-    return in_order([*areas, *(_explained(finding, troubles) for finding in findings)])
+    of_area = {area: [each for each in troubles if each.area == area] for area in AREAS}
+    breaks: dict[str, frozenset[Kind]] = {
+        area: _NONE.union(*(each.breaks for each in told if not each.because_of)) for area, told in of_area.items()
+    }
+    return tuple(_finding(area, of_area[area], snapshot) for area in AREAS), breaks
 
 
 def workload_causes(snapshot: ClusterSnapshot, waiting: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
@@ -56,15 +55,6 @@ def _rooted(troubles: Iterable[Trouble]) -> list[Trouble]:
     return [each if each.because_of in areas else replace(each, because_of="") for each in once.values()]
 
 
-def _explained(finding: Finding, troubles: list[Trouble]) -> Finding:
-    """A failed probe with the area it fails by, the first in the order of causes."""
-    roots = [each for each in troubles if not each.because_of and finding.probe in each.breaks]
-    if finding.state != "failed" or not roots:
-        return finding
-    root = min(roots, key=lambda each: AREAS.index(each.area))
-    return replace(finding, because_of=root.area, next_step=f"mend {root.thing} first, see {root.area}")
-
-
 def _finding(area: Area, troubles: list[Trouble], snapshot: ClusterSnapshot) -> Finding:
     if not troubles:
         return Finding(area, "ok", _WELL[area](snapshot))
@@ -73,7 +63,8 @@ def _finding(area: Area, troubles: list[Trouble], snapshot: ClusterSnapshot) -> 
     seen = "; ".join(f"{each.thing}: {each.what}" for each in told[:_SHOWN])
     seen += f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
     because = "" if roots else told[0].because_of
-    return Finding(area, told[0].state, seen, f"mend {because} first" if because else told[0].next_step, 0.0, because)
+    step = f"mend {because} first" if because else told[0].next_step
+    return Finding(area, told[0].state, seen, step, because_of=because, kind=told[0].kind or KIND_OF_AREA[area])
 
 
 def _nodes_well(snapshot: ClusterSnapshot) -> str:

@@ -1,0 +1,163 @@
+"""Faults of the Hub, the proxy before it, and the servers behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import httpx
+import psutil
+from pydantic import SecretStr
+
+from devstack.day.people import Person
+from devstack.faults.fault import changed, halted, halting, stopped
+from devstack.process import MARK, http_ok, start
+from devstack.stack import Stack
+from domain.errors import Failed
+from environments import Environment
+from systems import hub as hubs
+from systems.database import hub_since
+from systems.homes import home_name
+
+_PATIENCE = timedelta(seconds=6)
+
+
+@contextmanager
+def down(stack: Stack, env: Environment) -> Iterator[Environment]:
+    with stopped(stack, "hub"):
+        yield env
+
+
+@contextmanager
+def starting(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """It was restarted, has opened its database, and is held there."""
+    part, _ = stack.running["hub"]
+    stack.stop_part("hub")
+    process = start(part, stack.state)
+    stack.running["hub"] = part, process
+    _until(lambda: hub_since(env.database) is not None, "a Hub at its database")
+    with halting([psutil.Process(process.pid)]):
+        yield env
+    _until(http_ok(f"{stack.public_url}/hub/health"), "the Hub")
+
+
+@contextmanager
+def halting_hub(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """It is too busy to answer anybody."""
+    with halted(stack, "hub"):
+        yield env
+
+
+@contextmanager
+def token_rejected(_: Stack, env: Environment) -> Iterator[Environment]:
+    yield changed(env, "hub", api_token=SecretStr("f" * 32))
+
+
+@contextmanager
+def token_without_scope(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """A good token, of somebody who may not see what the Hub is."""
+    bea = Person.log_in("bea", stack.public_url)
+    token = bea.client.headers["Authorization"].split()[1]
+    yield changed(env, "hub", api_token=SecretStr(token))
+
+
+@contextmanager
+def proxy_down(stack: Stack, env: Environment) -> Iterator[Environment]:
+    with stopped(stack, "proxy"):
+        yield env
+    _until(http_ok(f"{stack.public_url}/hub/health"), "the Hub's route")
+
+
+@contextmanager
+def proxy_halted(stack: Stack, env: Environment) -> Iterator[Environment]:
+    with halted(stack, "proxy"):
+        yield env
+
+
+@contextmanager
+def server_route_lost(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """The proxy does not know the way to a server that runs."""
+    user = env.health.synthetic_user
+    hubs.ensure_user(env.hub, user)
+    hubs.start_server(env.hub, user, deadline=timedelta(seconds=90))
+    try:
+        _delete_route(stack, f"/user/{user}")
+        yield env
+    finally:
+        hubs.end_server(env.hub, user)
+        hubs.delete_user(env.hub, user)
+
+
+@contextmanager
+def hub_route_lost(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """The proxy does not know the way to the Hub."""
+    _delete_route(stack, "/")
+    try:
+        yield env
+    finally:
+        stack.restart_part("hub")
+
+
+@contextmanager
+def home_in_the_way(_: Stack, env: Environment) -> Iterator[Environment]:
+    """There is a file where the home should be: the spawner raises."""
+    home = env.homes.user_data / home_name(env.health.synthetic_user)
+    aside = home.with_name("aside")
+    if home.exists():
+        home.rename(aside)
+    home.write_text("a file")
+    try:
+        yield env
+    finally:
+        home.unlink()
+        if aside.exists():
+            aside.rename(home)
+
+
+@contextmanager
+def server_halted(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """The user's server begins, and gets no further for longer than anybody waits."""
+    ended = threading.Event()
+
+    def halt() -> None:
+        give_up = time.monotonic() + 2 * _PATIENCE.total_seconds()
+        while not ended.wait(0.05) and time.monotonic() < give_up:
+            for process in _servers_of(stack, env.health.synthetic_user):
+                process.suspend()
+        for process in _servers_of(stack, env.health.synthetic_user):
+            process.resume()
+
+    halting_it = threading.Thread(target=halt)
+    halting_it.start()
+    try:
+        yield changed(env, "health", spawn_deadline=_PATIENCE)
+    finally:
+        ended.set()
+        halting_it.join()
+
+
+def _servers_of(stack: Stack, user: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            variables = process.environ()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if variables.get(MARK) == str(stack.state) and variables.get("JUPYTERHUB_USER") == user:
+            yield process
+
+
+def _delete_route(stack: Stack, route: str) -> None:
+    api = f"http://127.0.0.1:{stack.choices.ports['proxy-api']}/api/routes{route}"
+    token = {"Authorization": f"token {stack.choices.secrets['proxy_token']}"}
+    httpx.delete(api, headers=token).raise_for_status()
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    give_up = time.monotonic() + 90
+    while not condition():
+        if time.monotonic() > give_up:
+            raise Failed(what, "it did not come", "read its log")
+        time.sleep(0.1)
