@@ -15,7 +15,8 @@ from domain.clock import utc_now
 from domain.record import Record
 from domain.sessions import Stop
 from environments import load_environment
-from environments.settings import CullPolicy, Environment
+from environments.culling import CullPolicy
+from environments.settings import Environment
 from flows.chapter import record_of
 from flows.sessions import cull_idle_servers
 from systems.hub import list_servers, stop_servers
