@@ -36,7 +36,7 @@ from environments import EnvironmentName, load_environment
 from environments.culling import CullPolicy
 from environments.settings import HubSettings
 from plans.culling import cull_summary, judge, plan_culls
-from systems.hub import list_servers, only_cull, read_clock, stop_servers
+from systems.hub import list_servers, only_cull, read_clock, require_scope, stop_servers
 from systems.running import confirm_stops
 
 FLOW = "flows.sessions:cull_idle_servers"
@@ -57,11 +57,13 @@ def cull_directly(hub: HubSettings, policy: CullPolicy | None = None, execute: b
     outcomes: list[Outcome] = []
     findings: list[Finding] = []
     with only_cull(hub) if execute else nullcontext():
+        if execute:
+            require_scope(hub, "delete:servers")
         now = read_clock(hub)
         plan = plan_culls(list_servers(hub), policy or CullPolicy(), now=now)
         if execute:
             answered = stop_servers(hub, [action.on for action in plan.actions])
-            outcomes, finding = confirm_stops(hub, answered, since=started_at)
+            outcomes, finding = confirm_stops(hub, answered, since=now)
             findings.append(finding)
     return Record(
         flow="cull-idle-servers",

@@ -128,10 +128,8 @@ class CullRule(Settings):
         pairs = ((self.users, other.users), (self.groups, other.groups), (self.profiles, other.profiles))
         if not all(not ours or set(ours) & set(theirs) for ours, theirs in pairs):
             return False
-        exempts = bool(self.exempt or self.exempt_until) and bool(other.exempt or other.exempt_until)
-        idles = None not in (self.idle, other.idle) and self.idle != other.idle
-        ages = None not in (self.max_age, other.max_age) and self.max_age != other.max_age
-        return idles or ages or (exempts and (self.exempt, self.exempt_until) != (other.exempt, other.exempt_until))
+        settings = ((self.idle, other.idle), (self.max_age, other.max_age), (self.exempt_until, other.exempt_until))
+        return self.exempt != other.exempt or any(None not in pair and pair[0] != pair[1] for pair in settings)
 
 
 class Hold(Settings):

@@ -12,7 +12,7 @@ from environments import EnvironmentName, load_environment
 from environments.culling import CullPolicy
 from flows.chapter import chapter
 from plans.culling import cull_summary, plan_culls
-from tasks.hub import confirm_stops, list_servers, only_cull, read_clock, stop_servers
+from tasks.hub import confirm_stops, list_servers, only_cull, read_clock, require_scope, stop_servers
 from tasks.records import publish_plan, record
 
 
@@ -32,12 +32,14 @@ def cull_idle_servers(
     outcomes: list[Outcome] = []
     findings: list[Finding] = []
     with only_cull(env.hub, env.database) if execute else nullcontext():
+        if execute:
+            require_scope(env.hub, "delete:servers")
         now = read_clock(env.hub)
         plan = plan_culls(list_servers(env.hub), policy or env.culling, now=now)
         publish_plan(plan, environment=env)
         if execute:
             answered = stop_servers(env.hub, [action.on for action in plan.actions])
-            outcomes, finding = confirm_stops(env.hub, answered, since=started, cluster=env.cluster)
+            outcomes, finding = confirm_stops(env.hub, answered, since=now, cluster=env.cluster)
             findings.append(finding)
     return record(
         flow="cull-idle-servers",

@@ -17,6 +17,10 @@ read_clock = task(name="read-clock", timeout_seconds=60, cache_policy=NO_CACHE, 
     hubs.read_clock
 )
 
+require_scope = task(name="require-scope", timeout_seconds=60, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4))(
+    hubs.require_scope
+)
+
 # Not retried as a whole: each stop has its own outcome.
 stop_servers = task(name="stop-servers", timeout_seconds=3600, cache_policy=NO_CACHE)(hubs.stop_servers)
 
