@@ -140,7 +140,7 @@ def light_hub(
         timeout=timedelta(seconds=5),
     )
     try:
-        with httpx.Client(base_url=api_url, headers={"Authorization": f"token {tokens['admin']}"}, timeout=20) as admin:
+        with httpx.Client(base_url=api_url, headers={"Authorization": f"token {tokens['admin']}"}, timeout=60) as admin:
             hub = LightHub(settings, tokens["lister"], tokens["reader"], database, state, parts, admin)
             hub.up()
             yield hub

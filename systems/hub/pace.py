@@ -46,7 +46,7 @@ class Rate:
         self._last.append(latency)
         self._since_cut += 1
         queued = median(self._last) - self.usual
-        if queued < 0 or (queued > BUSY and self.per_second == self.lowest):
+        if queued < 0 or (queued > CALM and self.per_second == self.lowest):
             self.usual += self._drift * queued
         elif queued > BUSY and self._since_cut > self._window // 2:
             self.per_second = max(self.lowest, self.per_second * self._cut)

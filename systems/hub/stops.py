@@ -61,8 +61,7 @@ def stop_servers(
             seconds = {"deadline": deadline.total_seconds(), "resume_within": resume_within.total_seconds()}
             run = _Run(api, pace, pool, wanted, **seconds)
             try:
-                run.send()
-                run.verify()
+                run.work()
             except RiskhubError as error:
                 run.give_up(error)
         return [run.outcomes[key] for key in wanted]
@@ -98,7 +97,20 @@ class _Run:
         self._failures_in_a_row = 0
         self.outcomes: dict[Key, Outcome] = {}
 
-    def send(self) -> None:
+    def work(self) -> None:
+        """Until each server has its outcome."""
+        while self._waiting or self._sent:
+            self._send()
+            self._verify()
+
+    def give_up(self, error: RiskhubError) -> None:
+        """Everything without an outcome failed by `error`."""
+        for key in self._stops:
+            if key not in self.outcomes:
+                sent = key in self._sent or key in self._flying.values() or self._tries[key]
+                self._end(key, "failed", f"{'its stop was sent, its end not seen' if sent else 'not stopped'}: {error}")
+
+    def _send(self) -> None:
         """Send every stop that is still due, until each is answered."""
         while self._waiting or self._flying:
             before = len(self._waiting)
@@ -108,21 +120,14 @@ class _Run:
             if self._waiting and len(self._waiting) >= before:
                 time.sleep(_POLL_SECONDS)
 
-    def verify(self) -> None:
+    def _verify(self) -> None:
         """Look until the Hub lists none of what was sent, each at most until its deadline."""
         while self._sent:
             listed = self._patiently(self._listed)
             for key, sent in list(self._sent.items()):
-                self._verify(key, listed.get(key), sent)
+                self._verify_one(key, listed.get(key), sent)
             if self._sent:
                 time.sleep(_POLL_SECONDS if len(self._sent) <= FEW else _POLL_MANY_SECONDS)
-
-    def give_up(self, error: RiskhubError) -> None:
-        """Everything without an outcome failed by `error`."""
-        for key in self._stops:
-            if key not in self.outcomes:
-                sent = key in self._sent or key in self._flying.values() or self._tries[key]
-                self._end(key, "failed", f"{'its stop was sent, its end not seen' if sent else 'not stopped'}: {error}")
 
     def _looks(self) -> Iterator[dict[Key, Server | None]]:
         """Those that wait, as they are now, in batches; who does not run is None.
@@ -203,12 +208,8 @@ class _Run:
                 self._sent[key] = each.result()
                 self._failures_in_a_row = 0
             except Unreachable as error:
-                self._tries[key] += 1
                 self._failures_in_a_row += 1
-                if self._tries[key] < TRIES:
-                    self._waiting[key] = None
-                else:
-                    self._end(key, "failed", str(error))
+                self._try_again(key, error)
             except RiskhubError as error:
                 self._end(key, "failed", str(error))
 
@@ -219,18 +220,27 @@ class _Run:
         models = self._api.pages("/users", state="active", limit=LOOK)
         return {_key(server): server for model in models for server in servers_of(self._api, model)}
 
-    def _verify(self, key: Key, now: Server | None, sent: _Sent) -> None:
+    def _verify_one(self, key: Key, now: Server | None, sent: _Sent) -> None:
         waited = time.monotonic() - sent.at
         if now is None:
             self._end(key, "done", "stopped")
         elif now.started != self._stops[key].server.started:
             self._end(key, "done", "stopped, and started again since")
-        elif now.ready and not now.pending:
-            said = "the Hub answered that it stopped, and lists it as running"
-            self._end(key, "failed", str(Failed(f"server {now.label}", said, "read the Hub's log")))
+        elif now.ready and not now.pending:  # a Hub that restarts forgets the stops it was at
+            del self._sent[key]
+            self._try_again(
+                key, Failed(f"server {now.label}", "its stop was answered, and it runs", "read the Hub's log")
+            )
         elif waited > self._deadline:
             said = f"still running {waited:.0f} s after its stop"
             self._end(key, "failed", str(Failed(f"server {now.label}", said, "read the Hub's log")))
+
+    def _try_again(self, key: Key, error: RiskhubError) -> None:
+        self._tries[key] += 1
+        if self._tries[key] < TRIES:
+            self._waiting[key] = None
+        else:
+            self._end(key, "failed", str(error))
 
     def _end(self, key: Key, state: OutcomeState, detail: str) -> None:
         sent = self._sent.pop(key, None)

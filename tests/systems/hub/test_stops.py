@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -66,7 +67,7 @@ def test_clocks_that_disagree_by_an_hour_stop_nobody_who_is_not_idle_by_the_hubs
     monkeypatch.setattr(sessions, "utc_now", lambda: utc_now() + HOUR)
     record = cull_directly(hub.settings, ALL_OF_THEM)
     assert {action.target for action in record.left_alone} == {"at work/", "sleepy/"}
-    assert "active 30 min ago" in {action.target: action.reason for action in record.left_alone}["sleepy/"]
+    assert re.match(r"active 3\d min ago", {action.target: action.reason for action in record.left_alone}["sleepy/"])
 
 
 def test_the_list_tells_what_the_policy_would_do_and_when(hub):
@@ -79,7 +80,7 @@ def test_the_list_tells_what_the_policy_would_do_and_when(hub):
     assert set(listed) == {"at work", "sleepy", *(server.user for server in list_servers(hub.settings))}
     idle, sleepy = listed["dörte"]["policy"], listed["sleepy"]
     assert (idle["action"], sleepy["policy"]["action"]) == ("stop", "leave")
-    assert idle["reason"] == "idle for 3 h 0 min, the limit is 1 h 0 min"
+    assert re.fullmatch(r"idle for 3 h \d+ min, the limit is 1 h 0 min", idle["reason"])
     stop_at = datetime.fromisoformat(sleepy["policy"]["stop_at"])
     assert stop_at == datetime.fromisoformat(sleepy["last_activity"]) + HOUR
     table = CliRunner().invoke(sessions.list_sessions, [], env=variables).stdout
@@ -119,7 +120,8 @@ def test_idle_servers_stop_whatever_their_users_are_called_and_those_at_work_do_
     assert record.state == "complete", record
     stopped = {outcome.target: outcome.detail for outcome in record.outcomes}
     assert set(stopped) == {f"{user}/" for user in (*ODD, *(f"idle-{number:02d}" for number in range(FEW)))}
-    assert set(stopped.values()) == {"stopped: idle for 3 h 0 min, the limit is 1 h 0 min"}
+    for detail in stopped.values():
+        assert re.fullmatch(r"stopped: idle for 3 h \d+ min, the limit is 1 h 0 min", detail)
     assert {server.user for server in list_servers(hub.settings)} == {"at work", "sleepy"}
 
 
@@ -168,19 +170,21 @@ def test_where_the_hub_runs_elsewhere_nothing_is_claimed_beyond_its_word(hub):
 
 @pytest.mark.parametrize("ending", ["down", "kill"])
 def test_a_hub_that_restarts_in_the_middle_is_waited_for_and_all_is_done(hub, ending):
-    users = many(hub, f"restart-{ending}-", 30)
+    users = many(hub, f"restart-{ending}-", 40)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(stop_servers, hub.settings, stops_of(hub, f"restart-{ending}-"))
         give_up = time.monotonic() + 20
-        while hub.runs(users[-1]):
+        while hub.runs(users[0]):
             assert time.monotonic() < give_up
             time.sleep(0.05)
         getattr(hub, ending)()
-        time.sleep(1)
-        assert not running.done()
-        hub.up()
+        try:
+            time.sleep(1)
+            assert not running.done()
+        finally:
+            hub.up()
         outcomes = running.result(timeout=60)
-    assert states(outcomes) == {"done"}, outcomes
+    assert not [outcome for outcome in outcomes if outcome.state != "done"]
     assert not {server.user for server in list_servers(hub.settings)} & set(users)
 
 
