@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from pydantic import SecretStr
 from devstack import hub as hub_parts
 from devstack.process import LOOPBACK, Part, free_ports, http_ok, start, stop, sweep, wait_ready
 from domain.clock import utc_now
+from domain.errors import Failed
 from environments.settings import HubSettings
 
 CONFIGURATION = Path(__file__).with_name("jupyterhub_config.py")
@@ -75,12 +77,20 @@ class LightHub:
         """A user with these servers running ("" is the default one)."""
         self.admin.post(f"/users/{quote(user)}").raise_for_status()
         for name in servers:
-            self.start(user, name)
+            if self.start(user, name) == httpx.codes.ACCEPTED:
+                self._until_ready(user, name)
 
     def start(self, user: str, name: str = "") -> int:
         """Start a server; the Hub's status: 201 is ready, 202 still starting."""
         path = f"/users/{quote(user)}/servers/{name}" if name else f"/users/{quote(user)}/server"
         return self.admin.post(path).raise_for_status().status_code
+
+    def _until_ready(self, user: str, name: str) -> None:
+        give_up = time.monotonic() + 60
+        while not (self.admin.get(f"/users/{quote(user)}").json()["servers"].get(name) or {}).get("ready"):
+            if time.monotonic() > give_up:
+                raise Failed(f"server {user}/{name}", "not ready after 60 s", "read the light Hub's log")
+            time.sleep(0.1)
 
     def become_active(self, user: str, at: datetime) -> None:
         """What a user's server reports while somebody works in it."""

@@ -21,6 +21,7 @@ PROBE_SECONDS = 0.1
 FIRST_PROBES = 5
 # Seconds a small call may wait longer than on the Hub as it was: below `CALM` there is room, above `BUSY` none.
 CALM, BUSY = 0.025, 0.05
+TOLERATED = 0.1
 SILENCE = 1.0  # what no answer counts as
 
 
@@ -28,12 +29,12 @@ class Rate:
     """Stops a second: additive increase, multiplicative decrease. Told of latencies in seconds.
 
     What is held against `usual`, the latency before the first stop, is the median of the last ones: a queue makes
-    all of them longer, a hiccup one. A Hub that is slow even at the lowest rate is slow for another reason, and
-    that becomes its usual.
+    all of them longer, a hiccup one. One that took many probes' time counts as many: others waited as long. A Hub
+    that is slow even at the lowest rate is slow for another reason, and that becomes its usual, within `TOLERATED`.
     """
 
     lowest, highest = 5.0, 60.0
-    _step, _cut, _window, _drift = 1.0, 0.8, 7, 0.05
+    _step, _cut, _window, _drift = 1.0, 0.7, 7, 0.05
 
     def __init__(self, usual: float) -> None:
         self.usual = usual
@@ -43,11 +44,12 @@ class Rate:
 
     def seen(self, latency: float, *, wanted: bool) -> None:
         """A small call took `latency`. The rate grows only while somebody `wanted` more than it gave."""
-        self._last.append(latency)
-        self._since_cut += 1
+        count = 1 + int(latency / PROBE_SECONDS)
+        self._last.extend([latency] * count)
+        self._since_cut += count
         queued = median(self._last) - self.usual
         if queued < 0 or (queued > CALM and self.per_second == self.lowest):
-            self.usual += self._drift * queued
+            self.usual = min(self.usual + self._drift * queued, max(self.usual, TOLERATED))
         elif queued > BUSY and self._since_cut > self._window // 2:
             self.per_second = max(self.lowest, self.per_second * self._cut)
             self._since_cut = 0

@@ -36,7 +36,13 @@ def test_it_falls_by_shares_while_calls_queue_and_recovers():
 def test_one_slow_answer_is_no_queue():
     rate = Rate(USUAL)
     before = told(rate, *[USUAL] * 20)
-    assert told(rate, 2.0) >= before
+    assert told(rate, 0.25) >= before
+
+
+def test_an_answer_that_took_as_long_as_many_is_as_many():
+    rate = Rate(USUAL)
+    before = told(rate, *[USUAL] * 20)
+    assert told(rate, 1.5) < before
 
 
 def test_it_never_leaves_its_bounds():
@@ -47,5 +53,10 @@ def test_it_never_leaves_its_bounds():
 
 def test_a_hub_that_is_slow_at_the_lowest_rate_too_is_slow_for_another_reason():
     rate = Rate(USUAL)
-    told(rate, *[0.2] * 300)
-    assert told(rate, *[0.2] * 20) > Rate.lowest
+    assert told(rate, *[0.09] * 30) == Rate.lowest
+    assert told(rate, *[0.09] * 100) > Rate.lowest
+
+
+def test_a_hub_on_which_others_wait_long_is_spared_whatever_the_reason():
+    rate = Rate(USUAL)
+    assert told(rate, *[0.4] * 500) == Rate.lowest
