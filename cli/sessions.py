@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -27,15 +28,18 @@ from cli.options import options_of
 from cli.prefect_session import prefect_session
 from domain.clock import utc_now
 from domain.errors import Refused
+from domain.health import Finding
+from domain.plan import Outcome
 from domain.record import Record, planned_actions, state_of
-from domain.sessions import Stop
+from domain.sessions import Server, Verdict
 from environments import EnvironmentName, load_environment
-from environments.settings import CullPolicy, HubSettings
-from plans.culling import idle_since, plan_culls
-from systems.hub import list_servers, stop_servers
+from environments.culling import CullPolicy
+from environments.settings import HubSettings
+from plans.culling import cull_summary, judge, plan_culls
+from systems.hub import list_servers, only_cull, read_clock, require_scope, stop_servers
+from systems.running import confirm_stops
 
 FLOW = "flows.sessions:cull_idle_servers"
-_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def cull_directly(hub: HubSettings, policy: CullPolicy | None = None, execute: bool = False) -> Record:
@@ -50,19 +54,26 @@ def cull_directly(hub: HubSettings, policy: CullPolicy | None = None, execute: b
         execute: stop them; without it the plan is shown.
     """
     started_at = utc_now()
-    chosen = policy or CullPolicy()
-    plan = plan_culls(list_servers(hub), chosen, now=started_at)
-    stops = (Stop(action.on, idle_since(action.on, chosen, now=started_at)) for action in plan.actions)
-    outcomes = stop_servers(hub, stops) if execute else []
-    stopped = sum(outcome.state == "done" for outcome in outcomes)
+    outcomes: list[Outcome] = []
+    findings: list[Finding] = []
+    with only_cull(hub) if execute else nullcontext():
+        if execute:
+            require_scope(hub, "delete:servers")
+        now = read_clock(hub)
+        plan = plan_culls(list_servers(hub), policy or CullPolicy(), now=now)
+        if execute:
+            answered = stop_servers(hub, [action.on for action in plan.actions])
+            outcomes, finding = confirm_stops(hub, answered, since=now)
+            findings.append(finding)
     return Record(
         flow="cull-idle-servers",
         environment=hub.api_url,
         state=state_of(outcomes, executed=execute),
-        summary=f"{stopped} of {len(plan.actions)} stopped" if execute else f"{len(plan.actions)} would be stopped",
+        summary=cull_summary(plan, outcomes, executed=execute),
         started_at=started_at,
         finished_at=utc_now(),
         outcomes=tuple(outcomes),
+        findings=tuple(findings),
         **planned_actions(plan),
     )
 
@@ -88,32 +99,52 @@ cull = _cull()
 
 
 def _list(environment: EnvironmentName | None, as_json: bool) -> None:
-    """The servers that run now: who, since when, last active, which profile."""
-    hub = (None if environment else _hub_of_the_variables()) or load_environment(environment or "local").hub
-    servers = list_servers(hub)
+    """The servers that run now: who, since when, last active, and what the culling policy would do and when.
+
+    The time of a stop is that of nobody using the server from now on, by the rules that hold now.
+    """
+    hub, policy = None if environment else _hub_of_the_variables(), CullPolicy()
+    if hub is None:
+        settings = load_environment(environment or "local")
+        hub, policy = settings.hub, settings.culling
+    now = read_clock(hub)
+    judged = [(server, judge(server, policy, now=now)) for server in list_servers(hub)]
     if as_json:
-        fields = ("user", "name", "ready", "pending", "profile")
-        rows = [
-            {field: getattr(server, field) for field in fields}
-            | {"groups": list(server.groups), "started": _iso(server.started)}
-            | {"last_activity": _iso(server.last_activity)}
-            for server in servers
-        ]
-        click.echo(json.dumps({"state": "complete", "servers": rows}))
+        click.echo(json.dumps({"state": "complete", "servers": [_as_json(*each) for each in judged]}))
         return
     print_table(
-        ("SERVER", "STATE", "STARTED (UTC)", "LAST ACTIVITY (UTC)", "PROFILE"),
+        ("SERVER", "STATE", "STARTED (UTC)", "LAST ACTIVITY (UTC)", "PROFILE", "STOP AT (UTC)", "WHY"),
         (
             (
                 server.label,
                 server.pending or ("ready" if server.ready else "not ready"),
-                f"{server.started:{_TIME}}" if server.started else "-",
-                f"{server.last_activity:{_TIME}}" if server.last_activity else "-",
+                _shown(server.started),
+                _shown(server.last_activity),
                 server.profile or "-",
+                "now" if verdict.due else _shown(verdict.stop_at),
+                verdict.reason,
             )
-            for server in servers
+            for server, verdict in judged
         ),
     )
+
+
+def _as_json(server: Server, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "user": server.user,
+        "name": server.name,
+        "ready": server.ready,
+        "pending": server.pending,
+        "profile": server.profile,
+        "groups": list(server.groups),
+        "started": _iso(server.started),
+        "last_activity": _iso(server.last_activity),
+        "policy": {
+            "action": "stop" if verdict.due else "leave",
+            "stop_at": _iso(verdict.stop_at),
+            "reason": verdict.reason,
+        },
+    }
 
 
 list_sessions = click.Command(
@@ -137,6 +168,10 @@ def _hub_of_the_variables() -> HubSettings | None:
             raise Refused("JUPYTERHUB_API_TOKEN", first["msg"], "set it as the Hub gave it") from None
         example = "set it to the Hub's API, e.g. http://hub:8081/hub/api"
         raise Refused("JUPYTERHUB_API_URL", first["msg"], example) from None
+
+
+def _shown(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "-"
 
 
 def _iso(moment: datetime | None) -> str | None:

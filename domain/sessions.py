@@ -1,4 +1,4 @@
-"""Users' notebook servers as the Hub tells of them."""
+"""Users' notebook servers as the Hub tells of them, and what culling makes of one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,27 @@ class Stop:
     """A server to stop.
 
     `idle_since`: activity after this moment spares it; None when no activity does (it is too old).
+    `reason`: why, for the record of the stop.
     """
 
     server: Server
     idle_since: datetime | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a policy makes of one server at one moment.
+
+    Attributes:
+        due: it is to be stopped now.
+        reason: why, or why not, with the rule that decided.
+        stop_at: when it is stopped at the earliest if nobody uses it from now on and the rules of now go on to
+            hold; None when that cannot be said (exempt, pending, its activity is unknown).
+        idle_since: see `Stop`.
+    """
+
+    due: bool
+    reason: str
+    stop_at: datetime | None = None
+    idle_since: datetime | None = None

@@ -14,9 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     HttpUrl,
     SecretStr,
@@ -26,16 +24,14 @@ from pydantic import (
 )
 
 from domain.clock import utc_now
+from environments.base import Seconds, Settings
+from environments.culling import CullPolicy
 
 EnvironmentName = Literal["local", "dev", "uat", "prod"]
 
 
 def _http_url(value: object) -> str:
     return str(TypeAdapter(HttpUrl).validate_python(value)).rstrip("/")
-
-
-def _seconds(value: object) -> timedelta:
-    return TypeAdapter(timedelta).validate_python(value)
 
 
 def _in_a_header(token: SecretStr) -> SecretStr:
@@ -58,14 +54,7 @@ def _fernet_key(key: SecretStr) -> SecretStr:
 Url = Annotated[str, BeforeValidator(_http_url)]
 Token = Annotated[SecretStr, AfterValidator(_in_a_header)]
 FernetKey = Annotated[SecretStr, AfterValidator(_fernet_key)]
-Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 FolderName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-
-
-class Settings(BaseModel):
-    """Frozen, and a key that nobody reads is an error, since it is a typo more often than not."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class HubSettings(Settings):
@@ -217,25 +206,6 @@ class PrefectSettings(Settings):
     api_url: Url
     ui_url: Url
     work_pool: str = "riskhub"
-
-
-class CullPolicy(Settings):
-    """Who counts as idle.
-
-    Attributes:
-        idle: a server without activity for longer than this is stopped.
-        max_age: a server older than this is stopped whatever it does; none by default.
-        exempt: user names never culled.
-        max_share: at most this share of the running servers is stopped in one run; a larger plan is
-            refused whole, since a wrong clock or a broken activity feed looks just like that.
-        at_least: so many stops are always allowed, however small the Hub is.
-    """
-
-    idle: Seconds = timedelta(hours=1)
-    max_age: Seconds | None = None
-    exempt: tuple[str, ...] = ()
-    max_share: float = Field(default=0.8, gt=0, le=1)
-    at_least: int = Field(default=5, ge=0)
 
 
 class HealthSettings(Settings):

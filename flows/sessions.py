@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from domain.clock import utc_now
+from domain.health import Finding
 from domain.plan import Outcome
 from domain.record import Record
-from domain.sessions import Stop
 from environments import EnvironmentName, load_environment
-from environments.settings import CullPolicy
+from environments.culling import CullPolicy
 from flows.chapter import chapter
-from plans.culling import idle_since, plan_culls
-from tasks.hub import list_servers, stop_servers
+from plans.culling import cull_summary, plan_culls
+from tasks.hub import confirm_stops, list_servers, only_cull, read_clock, require_scope, stop_servers
 from tasks.records import publish_plan, record
 
 
@@ -27,11 +29,18 @@ def cull_idle_servers(
     over the share: check the clocks and the proxy (its restart counts as everybody's activity) before a larger share.
     """
     env, started = load_environment(environment), utc_now()
-    limits = policy or env.culling
-    plan = plan_culls(list_servers(env.hub), limits, now=started)
-    publish_plan(plan, environment=env)
-    stops = [Stop(action.on, idle_since(action.on, limits, now=started)) for action in plan.actions]
-    outcomes = stop_servers(env.hub, stops) if execute else []
+    outcomes: list[Outcome] = []
+    findings: list[Finding] = []
+    with only_cull(env.hub, env.database) if execute else nullcontext():
+        if execute:
+            require_scope(env.hub, "delete:servers")
+        now = read_clock(env.hub)
+        plan = plan_culls(list_servers(env.hub), policy or env.culling, now=now)
+        publish_plan(plan, environment=env)
+        if execute:
+            answered = stop_servers(env.hub, [action.on for action in plan.actions])
+            outcomes, finding = confirm_stops(env.hub, answered, since=now, cluster=env.cluster)
+            findings.append(finding)
     return record(
         flow="cull-idle-servers",
         environment=env,
@@ -39,13 +48,7 @@ def cull_idle_servers(
         plan=plan,
         executed=execute,
         outcomes=outcomes,
+        findings=findings,
         measures={"servers": len(plan.actions) + len(plan.left_alone), "due": len(plan.actions)},
-        summary=_summary(len(plan.actions), len(plan.left_alone), outcomes, executed=execute),
+        summary=cull_summary(plan, outcomes, executed=execute),
     )
-
-
-def _summary(due: int, left: int, outcomes: list[Outcome], *, executed: bool) -> str:
-    if not executed:
-        return f"{due} servers would be stopped, {left} left alone"
-    count = {state: sum(outcome.state == state for outcome in outcomes) for state in ("done", "skipped", "failed")}
-    return f"{count['done']} servers stopped, {count['skipped']} woke up, {count['failed']} failed, {left} left alone"

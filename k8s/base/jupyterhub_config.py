@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from escapism import escape
+from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from traitlets import default
 
@@ -43,12 +44,40 @@ def home_folder(username):
     return Path(required("EFS_MOUNT_POINT")) / "user-data" / escape(username, safe=safe, escape_char="-").lower()
 
 
+class Proxy(ConfigurableHTTPProxy):
+    """The proxy stamps a route as active when it is made. When it was restarted the Hub makes all of them again, and
+    every idle server would look used: such a stamp is left out until somebody uses the route.
+    """
+
+    def __init__(self, **traits):
+        super().__init__(**traits)
+        self._stamps = {}
+
+    async def add_route(self, routespec, target, data):
+        await super().add_route(routespec, target, data)
+        made = await self.api_request(self._routespec_to_chp_path(routespec))
+        self._stamps[routespec] = (await made.json()).get("last_activity")
+
+    async def delete_route(self, routespec):
+        self._stamps.pop(routespec, None)
+        await super().delete_route(routespec)
+
+    async def get_all_routes(self):
+        routes = await super().get_all_routes()
+        for routespec, route in routes.items():
+            stamp = route["data"].get("last_activity")
+            if stamp is not None and stamp == self._stamps.get(routespec):
+                del route["data"]["last_activity"]
+        return routes
+
+
 def configure_addresses():
     """The proxy runs on its own, so that a Hub restart interrupts nobody's notebook."""
     c.JupyterHub.bind_url = required("JUPYTERHUB_PUBLIC_URL")
     c.JupyterHub.public_url = required("JUPYTERHUB_PUBLIC_URL") + "/"  # TLS ends before the proxy, which sees http only
     c.JupyterHub.hub_bind_url = required("HUB_BIND_URL")
     c.JupyterHub.hub_connect_url = required("HUB_CONNECT_URL")
+    c.JupyterHub.proxy_class = Proxy
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = required("PROXY_API_URL")
     c.JupyterHub.cleanup_servers = False

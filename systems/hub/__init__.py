@@ -1,15 +1,15 @@
 """The JupyterHub, through its REST API and nothing else: servers, users, routes, version."""
 
-from systems.hub.condition import list_routes, read_version, server_url
+from systems.hub.condition import list_routes, read_clock, read_version, require_scope, server_url
 from systems.hub.servers import (
     end_server,
     list_servers,
     read_server,
     start_server,
-    stop_server,
-    stop_servers,
 )
+from systems.hub.stops import stop_servers
 from systems.hub.tokens import as_user, has_auth_state
+from systems.hub.turn import only_cull
 from systems.hub.users import delete_user, ensure_user
 
 __all__ = [
@@ -20,10 +20,12 @@ __all__ = [
     "has_auth_state",
     "list_routes",
     "list_servers",
+    "only_cull",
+    "read_clock",
     "read_server",
     "read_version",
+    "require_scope",
     "server_url",
     "start_server",
-    "stop_server",
     "stop_servers",
 ]

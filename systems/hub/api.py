@@ -7,6 +7,8 @@ with the Hub. The token is in one header and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +17,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
+from domain.clock import to_utc
 from domain.errors import Refused, Unreachable
 from environments.settings import HubSettings
 from systems.network import trust, unreachable
@@ -27,6 +30,7 @@ PAGE = 200  # the Hub's maximum; more is clamped without a word
 HUB_PATIENCE_SECONDS = 10.0
 # An address that nobody has any more answers nothing: two SYNs are enough to know.
 CONNECT_SECONDS = 3.0
+CONNECTIONS_KEPT = 100
 
 
 class _Next(BaseModel):
@@ -36,16 +40,19 @@ class _Next(BaseModel):
 
 class _Pagination(BaseModel):
     model_config = ConfigDict(frozen=True)
+    total: NonNegativeInt = 0
     next: _Next | None = None
 
 
-class _Page(BaseModel):
+class Page(BaseModel):
+    """One page of a list, as the Hub cut it."""
+
     model_config = ConfigDict(frozen=True)
     items: list[Any] | dict[str, Any]
     pagination: _Pagination
 
     @classmethod
-    def read(cls, answer: Any) -> _Page:
+    def read(cls, answer: Any) -> Page:
         return cls.model_validate({"items": answer["items"], "pagination": answer["_pagination"]})
 
 
@@ -63,6 +70,7 @@ class HubApi:
             headers={"Authorization": f"token {hub.api_token.get_secret_value()}"},
             timeout=_timeout(hub.timeout.total_seconds()),
             verify=trust(),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=CONNECTIONS_KEPT),
         )
         self._slow = hub.timeout.total_seconds() + HUB_PATIENCE_SECONDS
 
@@ -84,20 +92,34 @@ class HubApi:
         response = self._send("GET", path, query=query)
         return None if response.status_code == HTTPStatus.NOT_FOUND else self._json(response)
 
-    def pages(self, path: str, **query: str | int) -> Iterator[Any]:
+    def page(self, path: str, *, offset: int = 0, limit: int = PAGE, **query: str | int) -> Page:
+        """One page of a paged list."""
+        response = self._send("GET", path, query={**query, "offset": offset, "limit": limit})
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            raise self._no_api(response)
+        try:
+            return Page.read(self._json(response))
+        except (KeyError, TypeError, ValidationError):
+            raise self._no_api(response) from None
+
+    def pages(self, path: str, *, limit: int = PAGE, **query: str | int) -> Iterator[Any]:
         """Every item of a paged list. A page may be empty and not the last: the Hub filters after it cut."""
         offset: int | None = 0
         while offset is not None:
-            response = self._send("GET", path, query={**query, "offset": offset, "limit": PAGE})
-            if response.status_code == HTTPStatus.NOT_FOUND:
-                raise self._no_api(response)
-            try:
-                page = _Page.read(self._json(response))
-            except (KeyError, TypeError, ValidationError):
-                raise self._no_api(response) from None
+            page = self.page(path, offset=offset, limit=limit, **query)
             yield from page.items.items() if isinstance(page.items, dict) else page.items
             # Only the offset is taken: `next.url` may name another host, which must not get the token.
             offset = page.pagination.next.offset if page.pagination.next else None
+
+    def clock(self) -> datetime:
+        """The Hub's own time, by the second: what its activities and starts are told in."""
+        said = self._send("GET", "/").headers.get("Date", "")
+        try:
+            return to_utc(parsedate_to_datetime(said))
+        except ValueError:
+            raise Refused(
+                self.thing, "does not tell its time", "check JUPYTERHUB_API_URL: it ends in /hub/api"
+            ) from None
 
     def change(self, method: str, path: str, *, accept: tuple[int, ...]) -> int:
         """Send a change and return the status, one of `accept`; waits as long as the Hub may hold it."""

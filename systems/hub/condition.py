@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -38,6 +39,29 @@ def read_version(hub: HubSettings) -> str:
                 kind="hub-address",
             )
         return str(info["version"])
+
+
+def read_clock(hub: HubSettings) -> datetime:
+    """The Hub's own time, by the second. What it tells of activity is to be held against this and no other clock."""
+    with HubApi(hub) as api:
+        return api.clock()
+
+
+def require_scope(hub: HubSettings, scope: str) -> None:
+    """Whether the token may do at all what follows.
+
+    Raises:
+        Refused: it lacks the scope, for everybody and for whatever part of them.
+    """
+    with HubApi(hub) as api:
+        said = api.get("/user")
+        scopes = said.get("scopes") if isinstance(said, dict) else None
+        if not any(str(each).partition("!")[0] == scope for each in scopes or ()):
+            raise Refused(
+                api.thing,
+                f"the token lacks the scope {scope}",
+                "add the scope to the service's role in the Hub's configuration",
+            )
 
 
 def list_routes(hub: HubSettings) -> set[str]:

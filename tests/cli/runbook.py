@@ -14,7 +14,7 @@ from domain.health import Finding
 from domain.plan import Action, Outcome, Plan
 from domain.record import Record
 from environments import EnvironmentName, load_environment
-from environments.settings import CullPolicy
+from environments.culling import CullPolicy
 from flows.chapter import chapter
 from tasks.records import publish_plan, record
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from cli.options import described, options_of
 from domain.clock import UtcDatetime
-from environments.settings import CullPolicy
+from environments.culling import CullPolicy
 
 
 def parsed(function: Any, *arguments: str, base: BaseModel | None = None) -> dict[str, Any]:

@@ -44,6 +44,11 @@ def checkout(tmp_path: Path) -> Path:
         ("[hub]", "[hub", "the file is not valid TOML"),
         ("[culling]\nidle", "[culling]\nidel", "culling.idel: Extra inputs are not permitted"),
         (
+            "[culling]\n",
+            "[[culling.rules]]\nname = 'gpu'\nprofiles = ['gpu']\nexempt = true\nidle = 60\n[culling]\n",
+            "rule 'gpu' contradicts itself: exempt, and limits all the same",
+        ),
+        (
             "backup_max_age = 93600",
             'backup_max_age = "soon"',
             "health.backup_max_age: Input should be a valid timedelta",

@@ -26,8 +26,8 @@ from domain.errors import Refused, Unreachable
 from domain.plan import Action, Outcome, Plan
 from domain.record import Record
 from environments import EnvironmentName, load_environment
+from environments.culling import CullPolicy
 from environments.loader import PROJECT
-from environments.settings import CullPolicy
 from flows.chapter import NotDone, chapter, record_of
 from systems.evidence import record_in, verified_record
 from systems.objects import get_object

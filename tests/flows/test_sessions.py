@@ -15,10 +15,11 @@ from domain.clock import utc_now
 from domain.record import Record
 from domain.sessions import Stop
 from environments import load_environment
-from environments.settings import CullPolicy, Environment
+from environments.culling import CullPolicy
+from environments.settings import Environment
 from flows.chapter import record_of
 from flows.sessions import cull_idle_servers
-from systems.hub import list_servers, stop_servers
+from systems.hub import list_routes, list_servers, stop_servers
 
 pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
 
@@ -85,6 +86,50 @@ def test_the_idle_server_stops_and_the_one_at_work_does_not(env, ana, bea):
     assert [(outcome.target, outcome.state) for outcome in record.outcomes] == [("ana/", "done")]
     assert "bea/" in {action.target for action in record.left_alone}
     assert not ana.is_running() and bea.is_running()
+
+
+def test_a_proxy_that_was_restarted_makes_no_idle_server_look_used(env, stack, ana, bea):
+    let_rest(env, ana, at_work=bea)
+    before = {server.user: server.last_activity for server in list_servers(env.hub)}
+    stack.stop_part("proxy")
+    stack.restart_part("proxy")
+    give_up = time.monotonic() + 60
+    while not {"ana/", "bea/"} <= list_routes(env.hub):
+        assert time.monotonic() < give_up, "the Hub does not add its routes again"
+        time.sleep(0.5)
+    began = utc_now()
+    while True:  # the Hub has looked at the new proxy's routes once it has seen bea there
+        bea.write_text("notes.txt", "at work")
+        after = {server.user: server.last_activity for server in list_servers(env.hub)}
+        if after["bea"] > began:
+            break
+        assert time.monotonic() < give_up, after
+        time.sleep(0.5)
+    assert after["ana"] == before["ana"]
+    assert "ana/" in {action.target for action in cull(POLICY, execute=False).actions}
+
+
+def test_a_stop_is_held_against_what_runs_and_says_why(env, ana):
+    let_rest(env, ana)
+    record = cull(POLICY, execute=True)
+    details = {outcome.target: outcome.detail for outcome in record.outcomes}
+    assert details["ana/"].startswith("stopped: idle for ")
+    assert [(finding.probe, finding.state) for finding in record.findings] == [("stopped-servers", "ok")]
+    assert "this machine's processes" in record.findings[0].seen
+
+
+def test_a_cull_elsewhere_keeps_this_one_out_by_the_hubs_database(env, ana):
+    import psycopg2  # noqa: PLC0415
+
+    elsewhere = psycopg2.connect(env.database.url.get_secret_value())
+    try:
+        elsewhere.cursor().execute("select pg_advisory_lock(hashtext('riskhub cull'))")
+        record = cull(POLICY, execute=True)
+        assert record.state == "refused" and "another cull of it runs now" in record.summary
+        assert cull(POLICY, execute=False).state == "planned"
+    finally:
+        elsewhere.close()
+    assert ana.is_running()
 
 
 def test_a_plan_over_the_share_is_refused_and_stops_nobody(ana):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from domain.errors import Refused
 from domain.sessions import Server
-from environments.settings import CullPolicy
-from plans.culling import idle_since, plan_culls
+from environments.culling import CullPolicy
+from plans.culling import judge, plan_culls
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -68,11 +68,11 @@ def test_a_server_older_than_the_maximum_age_is_stopped_though_it_is_active():
     policy = POLICY.model_copy(update={"max_age": 4 * HOUR})
     active = server(idle=timedelta(0), age=5 * HOUR)
     assert reason(active, policy) == "stop: started at 2026-03-02 04:00 UTC, the limit is 4 h 0 min"
-    assert idle_since(active, policy, now=NOW) is None
+    assert judge(active, policy, now=NOW).idle_since is None
 
 
 def test_an_idle_server_must_have_been_idle_since_the_limit_began():
-    assert idle_since(server(), POLICY, now=NOW) == NOW - HOUR
+    assert judge(server(), POLICY, now=NOW).idle_since == NOW - HOUR
 
 
 def test_a_plan_over_the_share_is_refused_whole():
@@ -119,7 +119,7 @@ policies = st.builds(
 @given(st.lists(servers), policies)
 def test_no_pending_exempt_or_active_server_is_ever_stopped(some: list[Server], policy: CullPolicy):
     for action in plan_culls(some, policy, now=NOW).actions:
-        one = action.on
+        one = action.on.server
         assert one.ready and one.pending is None and one.user not in policy.exempt
         activity = one.last_activity or one.started
         idle = activity is not None and NOW - activity > policy.idle
@@ -133,7 +133,7 @@ def test_every_server_is_told_once_in_the_order_it_came(some: list[Server], poli
     assert len(plan.actions) + len(plan.left_alone) == len(some)
     for chosen in (plan.actions, plan.left_alone):
         rest = iter(some)
-        assert all(action.reason and any(action.on is one for one in rest) for action in chosen)
+        assert all(action.reason and any(action.on.server is one for one in rest) for action in chosen)
 
 
 @given(st.lists(servers), policies, st.floats(min_value=0.01, max_value=1), st.integers(min_value=0, max_value=9))

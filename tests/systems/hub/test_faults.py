@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_a_hub_that_is_down_is_worth_a_retry_and_stops_nothing(hub):
         behind_the_proxy = hub.settings.model_copy(update={"api_url": hub.settings.public_url + "/hub/api"})
         with pytest.raises(Unreachable, match="answered 503"):
             list_servers(behind_the_proxy)
-        outcome = stop_servers(hub.settings, [Stop(server, None)])[0]
+        outcome = stop_servers(hub.settings, [Stop(server, None)], resume_within=timedelta(seconds=1))[0]
         assert outcome.state == "failed" and "cannot be reached" in outcome.detail
     finally:
         hub.up()

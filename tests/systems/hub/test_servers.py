@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from domain.clock import utc_now
 from domain.errors import Failed, Refused
+from domain.plan import Outcome
 from domain.sessions import Server, Stop
 from systems.hub import (
     end_server,
@@ -16,7 +17,6 @@ from systems.hub import (
     read_server,
     server_url,
     start_server,
-    stop_server,
     stop_servers,
 )
 
@@ -27,6 +27,11 @@ def server_of(hub, user: str, name: str = "") -> Server:
     server = read_server(hub.settings, user, name)
     assert server is not None
     return server
+
+
+def stop_one(hub, server: Server, *, idle_since: datetime | None) -> Outcome:
+    (outcome,) = stop_servers(hub.settings, [Stop(server, idle_since)])
+    return outcome
 
 
 def test_every_server_is_listed_where_the_hub_cuts_its_pages_at_two_hundred(hub):
@@ -55,7 +60,7 @@ def test_users_without_servers_do_not_appear(hub):
 def test_named_servers_are_servers_of_their_own(hub):
     hub.add_user("nora", "", "gpu")
     assert {server.label for server in list_servers(hub.settings) if server.user == "nora"} == {"nora/", "nora/gpu"}
-    assert stop_server(hub.settings, server_of(hub, "nora", "gpu"), idle_since=utc_now()).state == "done"
+    assert stop_one(hub, server_of(hub, "nora", "gpu"), idle_since=utc_now()).state == "done"
     assert hub.runs("nora") and not hub.runs("nora", "gpu")
 
 
@@ -72,7 +77,7 @@ def test_times_and_groups_are_told(hub):
 @pytest.mark.parametrize("user", ["b e a", "carl@example.org", "dörte", "x+y", "per%cent", "q?a#b", "a.b"])
 def test_a_user_is_reached_whatever_the_name(hub, user):
     hub.add_user(user, "")
-    assert stop_server(hub.settings, server_of(hub, user), idle_since=utc_now()).state == "done"
+    assert stop_one(hub, server_of(hub, user), idle_since=utc_now()).state == "done"
     assert not hub.runs(user)
 
 
@@ -99,7 +104,7 @@ def test_a_server_that_woke_up_between_plan_and_stop_is_left_alone(hub):
     now = utc_now()
     hub.become_active("waker", now)
 
-    outcome = stop_server(hub.settings, planned, idle_since=now - timedelta(seconds=1))
+    outcome = stop_one(hub, planned, idle_since=now - timedelta(seconds=1))
 
     assert outcome.state == "skipped"
     assert "woke up" in outcome.detail
@@ -109,7 +114,7 @@ def test_a_server_that_woke_up_between_plan_and_stop_is_left_alone(hub):
 def test_a_server_too_old_is_stopped_though_it_is_active(hub):
     hub.add_user("elder", "")
     hub.become_active("elder", utc_now())
-    assert stop_server(hub.settings, server_of(hub, "elder"), idle_since=None).state == "done"
+    assert stop_one(hub, server_of(hub, "elder"), idle_since=None).state == "done"
 
 
 def test_a_server_started_anew_since_the_plan_is_left_alone(hub):
@@ -117,7 +122,7 @@ def test_a_server_started_anew_since_the_plan_is_left_alone(hub):
     planned = server_of(hub, "anew")
     end_server(hub.settings, "anew")
     hub.start("anew")
-    outcome = stop_server(hub.settings, planned, idle_since=None)
+    outcome = stop_one(hub, planned, idle_since=None)
     assert (outcome.state, outcome.detail) == ("skipped", "started again since it was listed")
 
 
@@ -125,7 +130,7 @@ def test_a_server_that_is_gone_already_counts_as_stopped(hub):
     hub.add_user("gone", "")
     planned = server_of(hub, "gone")
     end_server(hub.settings, "gone")
-    outcome = stop_server(hub.settings, planned, idle_since=utc_now())
+    outcome = stop_one(hub, planned, idle_since=utc_now())
     assert (outcome.state, outcome.detail) == ("done", "it had stopped already")
 
 
@@ -134,7 +139,7 @@ def test_a_pending_server_is_left_alone(hub):
     assert hub.start("start-hangs-1") == 202
     pending = server_of(hub, "start-hangs-1")
     assert (pending.ready, pending.pending) == (False, "spawn")
-    outcome = stop_server(hub.settings, pending, idle_since=None)
+    outcome = stop_one(hub, pending, idle_since=None)
     assert (outcome.state, outcome.detail) == ("skipped", "pending spawn")
 
 
@@ -142,7 +147,7 @@ def test_a_stop_that_hangs_fails_at_its_deadline_and_holds_up_nobody_else(hub):
     hub.add_user("stop-hangs-1", "")
     hub.add_user("after", "")
     stops = [Stop(server_of(hub, user), utc_now()) for user in ("stop-hangs-1", "after")]
-    hanging, other = stop_servers(hub.settings, stops, at_once=2, deadline=SHORT)
+    hanging, other = stop_servers(hub.settings, stops, deadline=SHORT)
     assert hanging.state == "failed" and "still running" in hanging.detail
     assert other.state == "done"
 

@@ -1,0 +1,75 @@
+"""One cull of a Hub at a time: two at once would each stop the share that the policy allows one."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from domain.errors import Refused, Unreachable
+from environments.settings import DatabaseSettings, HubSettings
+
+_BUSY = "another cull of it runs now"
+_WAIT = "let it end; its record tells what it stopped"
+
+
+@contextmanager
+def only_cull(hub: HubSettings, database: DatabaseSettings | None = None) -> Iterator[None]:
+    """Hold the Hub's turn: on this machine among one person's processes, and with `database` everywhere.
+
+    Both locks end with the process that holds them, however it ends.
+
+    Raises:
+        Refused: somebody else has it.
+        Unreachable: the database does not answer.
+    """
+    digest = hashlib.sha256(hub.api_url.encode()).digest()
+    with ExitStack() as held:
+        held.enter_context(
+            _file_lock(hub, Path(tempfile.gettempdir()) / f"riskhub-cull-{os.getuid()}-{digest.hex()[:16]}")
+        )
+        if database is not None:
+            held.enter_context(_database_lock(hub, database))
+        yield
+
+
+@contextmanager
+def _file_lock(hub: HubSettings, path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"Hub at {hub.api_url}", _BUSY, _WAIT) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _database_lock(hub: HubSettings, database: DatabaseSettings) -> Iterator[None]:
+    """An advisory lock in the Hub's own database, which everybody who culls this Hub reaches."""
+    import psycopg2  # noqa: PLC0415 - not where a token is all there is
+
+    try:
+        connection = psycopg2.connect(
+            database.url.get_secret_value(), connect_timeout=5, application_name="riskhub cull"
+        )
+    except psycopg2.OperationalError:
+        next_step = "start it, or see riskhub health check; nothing was stopped"
+        raise Unreachable(
+            "Hub database", "it does not answer, so nobody can be kept from culling as well", next_step
+        ) from None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_try_advisory_lock(hashtext('riskhub cull'))")
+            if cursor.fetchone() != (True,):
+                raise Refused(f"Hub at {hub.api_url}", _BUSY, _WAIT)
+        connection.commit()
+        yield
+    finally:
+        connection.close()
