@@ -6,8 +6,13 @@ import unicodedata
 
 
 def visible(text: str) -> str:
-    """`text` with control and direction characters as visible escapes: nothing in it moves what stands around it."""
+    """`text` with what ends a line or turns it around as visible escapes: nothing in it moves what stands around it."""
     return "".join(
-        character.encode("unicode_escape").decode() if unicodedata.category(character)[0] == "C" else character
+        character.encode("unicode_escape").decode() if _moves(unicodedata.category(character)) else character
         for character in text
     )
+
+
+def _moves(category: str) -> bool:
+    """Control and direction characters, separators of lines and paragraphs."""
+    return category[0] == "C" or category in ("Zl", "Zp")

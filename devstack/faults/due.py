@@ -17,8 +17,8 @@ from domain.record import Record
 from domain.recovery import point_id
 from environments import Environment
 from systems.evidence import publish_key, signing_key, store_evidence
-from systems.homes import MIRROR_PREFIX
-from systems.mirror import MirrorLocation, push
+from systems.mirror import push
+from systems.mirrored import homes_of, shared_of
 from systems.recovery_points import seal_recovery_point
 
 
@@ -32,7 +32,8 @@ def drill_overdue(_: Stack, env: Environment) -> Iterator[Environment]:
     """There are backups, and the last drill passed forty days ago."""
     env = with_empty_bucket(env)
     with TemporaryDirectory() as folder:
-        push(Path(folder), MirrorLocation(env.objects, MIRROR_PREFIX))
+        for mirrored in (homes_of(env), *shared_of(env)):
+            push(Path(folder), mirrored.location)
     seal_recovery_point(env.objects, point_id(utc_now()), [])
     _leave(env, "recovery-drill", timedelta(days=40), {"rto_seconds": 5.8})
     yield env

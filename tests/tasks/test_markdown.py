@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.clock import utc_now
@@ -13,6 +13,7 @@ from tasks.markdown import escaped, plan_page, record_page
 
 
 @given(st.text(max_size=400))
+@example("\u20280")
 def test_any_name_stays_on_its_line_and_opens_no_markup(name: str) -> None:
     shown = escaped(name)
     assert len(shown.splitlines()) <= 1
