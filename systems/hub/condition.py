@@ -55,8 +55,10 @@ def require_scope(hub: HubSettings, scope: str) -> None:
     """
     with HubApi(hub) as api:
         said = api.get("/user")
-        scopes = said.get("scopes") if isinstance(said, dict) else None
-        if not any(str(each).partition("!")[0] == scope for each in scopes or ()):
+        if not isinstance(said, dict):  # a proxy that has lost the Hub's route answers 404 too
+            next_step = "check JUPYTERHUB_API_URL: it ends in /hub/api; then the proxy: riskhub health pulse"
+            raise Refused(api.thing, "does not tell what the token may do", next_step)
+        if not any(str(each).partition("!")[0] == scope for each in said.get("scopes") or ()):
             raise Refused(
                 api.thing,
                 f"the token lacks the scope {scope}",
