@@ -152,6 +152,7 @@ def test_a_snapshot_that_could_not_start_in_its_window_makes_no_point_and_is_tol
     on_call: OnCall, env: Environment, whole: dict[str, Look], aws_process: int, large: Path
 ) -> None:
     before = jobs_in(env, "COMPLETED")
+    # one after the other, they last until the command has started, however slow it is
     names = [f"in-the-way-{number}" for number in range(8)]
     in_the_way = {start_snapshot(env.aws, env.homes, environment="test", point=name) for name in names}
 
