@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from benchmarks.embedded import embedded_stack
 from devstack.faults import FAULTS, Fault
 from devstack.faults.fault import diagnosed
 from devstack.stack import Stack
@@ -36,17 +34,11 @@ def main() -> int:
     parser.add_argument("--healthy", type=int, default=50, help="looks at the healthy stack (default 50)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="riskhub-faults-") as folder:
-        os.environ["RISKHUB_STATE"] = folder
-        stack = Stack(Path(folder))
-        stack.up(lambda name, seconds: print(f"{name:20} {seconds:6.1f} s", file=sys.stderr))
-        try:
-            env = load_environment("local")
-            pulses = [look(lambda: diagnosed(env)) for _ in range(arguments.healthy)]
-            chosen = [fault for fault in FAULTS if arguments.only in fault.name]
-            rows = [broken(fault, stack, env) for fault in chosen]
-        finally:
-            stack.down()
+    with embedded_stack() as stack:
+        env = load_environment("local")
+        pulses = [look(lambda: diagnosed(env)) for _ in range(arguments.healthy)]
+        chosen = [fault for fault in FAULTS if arguments.only in fault.name]
+        rows = [broken(fault, stack, env) for fault in chosen]
     seconds = [each["seconds"] for each in pulses]
     alarms = sum(bool(each["causes"]) for each in pulses)
     wrong = sum(row["causes"] != [row["expected"]] for row in rows)

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.embedded import embedded_stack
 from benchmarks.mirror import make_tree
 from cli.stack import proportional_memory
 from devstack.day.people import NOTEBOOK, Person
@@ -43,17 +42,10 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=3, help="how many drills (default 3)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="riskhub-recovery-") as folder:
-        os.environ["RISKHUB_STATE"] = folder
-        stack = Stack(Path(folder))
-        stack.up(lambda name, seconds: print(f"{name:20} {seconds:6.1f} s", file=sys.stderr))
-        try:
-            env = load_environment("local")
-            fill(env, arguments.users, arguments.files)
-            riskhub("backup", "run", "--execute")
-            drills = [drill(stack) for _ in range(arguments.repeat)]
-        finally:
-            stack.down()
+    with embedded_stack() as stack:
+        fill(load_environment("local"), arguments.users, arguments.files)
+        riskhub("backup", "run", "--execute")
+        drills = [drill(stack) for _ in range(arguments.repeat)]
     rto = statistics.median(each["rto"] for each in drills)
     memory = max(each["memory_mib"] for each in drills)
     if arguments.json:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from cli.answer import print_table
-from cli.flow_command import environment_option, json_option
+from cli.flow_command import plain_command
 from domain.errors import Damaged, Refused
 from domain.record import Record
 from environments import EnvironmentName, load_environment
@@ -112,19 +111,8 @@ def _key(execute: bool, environment: EnvironmentName, as_json: bool) -> None:
         print_table(("FACT", "VALUE"), facts.items())
 
 
-def _command(name: str, callback: Callable[..., None], examples: list[str], *params: click.Parameter) -> click.Command:
-    lines = "\n".join(f"  riskhub evidence {name} {example}".rstrip() for example in examples)
-    return click.Command(
-        name,
-        params=[*params, environment_option(), json_option()],
-        callback=callback,
-        help=callback.__doc__,
-        epilog=f"\b\nExamples:\n{lines}",
-    )
-
-
-verify = _command(
-    "verify",
+verify = plain_command(
+    "evidence verify",
     _verify,
     ["drill.json --public-key evidence.pem", "s3://BUCKET/evidence/recovery-drill/…json", "--all --environment prod"],
     click.Argument(["evidence"], required=False),
@@ -135,8 +123,8 @@ verify = _command(
         help="PEM; without it the one beside the evidence.",
     ),
 )
-key = _command(
-    "key",
+key = plain_command(
+    "evidence key",
     _key,
     ["", "--execute --environment prod"],
     click.Option(["--execute"], is_flag=True, help="Make it if there is none."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -110,6 +110,24 @@ def settings_of(environment: Environment) -> Callable[[type[BaseModel]], BaseMod
         return next((section for _, section in environment if type(section) is model), None)
 
     return find
+
+
+def plain_command(
+    path: str, callback: Callable[..., None], examples: Sequence[str], *params: click.Parameter
+) -> click.Command:
+    """A command that is no flow, e.g. `recovery show`: the callback's docstring is its page.
+
+    Args:
+        examples: the arguments of each.
+    """
+    lines = "\n".join(f"  riskhub {path} {example}".rstrip() for example in examples)
+    return click.Command(
+        path.rpartition(" ")[2],
+        params=[*params, environment_option(), json_option()],
+        callback=callback,
+        help=callback.__doc__,
+        epilog=f"\b\nExamples:\n{lines}",
+    )
 
 
 def _help(docstring: str) -> str:

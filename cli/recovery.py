@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import click
 
 from cli.answer import EXIT_CODES, print_table
-from cli.flow_command import environment_option, json_option
+from cli.flow_command import plain_command
 from cli.options import Moment
 from domain.clock import utc_now
 from domain.errors import Damaged, Refused
@@ -152,31 +151,23 @@ def _facts(point: RecoveryPoint) -> dict[str, Any]:
     }
 
 
-def _command(name: str, callback: Callable[..., None], *params: click.Parameter, example: str = "") -> click.Command:
-    usage = f"riskhub recovery {name} {example}".rstrip()
-    return click.Command(
-        name,
-        params=[*params, environment_option(), json_option()],
-        callback=callback,
-        help=callback.__doc__,
-        epilog=f"\b\nExamples:\n  {usage}\n  {usage} --environment prod --json",
-    )
+_OF_A_POINT = ["20260301T013000Z", "20260301T013000Z --environment prod --json"]
 
-
-status = _command(
-    "status",
+status = plain_command(
+    "recovery status",
     _status,
+    ["", "--environment prod --json"],
     click.Option(["--metrics"], is_flag=True, help="OpenMetrics text, as Prometheus and its agents read it."),
 )
-list_command = _command("list", _list)
-show = _command("show", _show, click.Argument(["point"]), example="20260301T013000Z")
-verify = _command("verify", _verify, click.Argument(["point"]), example="20260301T013000Z")
-scorecard = _command(
-    "scorecard",
+list_command = plain_command("recovery list", _list, ["", "--environment prod --json"])
+show = plain_command("recovery show", _show, _OF_A_POINT, click.Argument(["point"]))
+verify = plain_command("recovery verify", _verify, _OF_A_POINT, click.Argument(["point"]))
+scorecard = plain_command(
+    "recovery scorecard",
     _scorecard,
+    ["--output drill.html", "--output drill.html --environment prod --json"],
     click.Option(
         ["--output"], type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write."
     ),
     click.Option(["--at"], type=Moment(), help="The last drill that had ended then; without it the newest."),
-    example="--output drill.html",
 )
