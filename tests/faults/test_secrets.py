@@ -48,8 +48,8 @@ def worked(stack: Stack, on_call: OnCall, dina: Person, whole: dict[str, Look], 
     deployments = Deployments(env.prefect.api_url, env.prefect.ui_url)
     started = [deployments.start(name, parameters) for name, parameters in RUNS.items()]
     spoken = deployments.start("restore-user-home/on-call", {"user": canary})
-    ended = [deployments.wait(each).state for each in started]
-    assert ended == ["Completed"] * len(RUNS)
+    ended = dict(zip(RUNS, (deployments.wait(each) for each in started), strict=True))
+    assert not {name: f"{run.state}: {run.message}" for name, run in ended.items() if not run.succeeded}
     assert deployments.wait(spoken).state == "Refused"
     on_call.riskhub("restore", "home", "--user", canary, "--verbose")
     return stack

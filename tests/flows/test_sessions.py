@@ -41,16 +41,30 @@ def people(stack: Stack, nobody_at_work: None) -> Iterator[tuple[Person, Person]
 @pytest.fixture
 def ana(people: tuple[Person, Person]) -> Person:
     """Ana, whose server runs."""
-    if not people[0].is_running():
-        people[0].start_server()
-    return people[0]
+    return at_work(people[0])
 
 
 @pytest.fixture
 def bea(people: tuple[Person, Person]) -> Person:
-    if not people[1].is_running():
-        people[1].start_server()
-    return people[1]
+    return at_work(people[1])
+
+
+def at_work(person: Person) -> Person:
+    """With a server that the Hub has seen used: one that took long to start would count as idle since then."""
+    if not person.is_running():
+        person.start_server()
+        be_seen(person, time.monotonic() + 60)
+    return person
+
+
+def be_seen(person: Person, give_up: float) -> None:
+    """At work, until the Hub has looked at the routes once more."""
+    began, seen = utc_now(), None
+    while seen is None or seen <= began:
+        assert time.monotonic() < give_up, f"the Hub saw {person.name} last at {seen}"
+        time.sleep(0.5)
+        person.write_text("notes.txt", "at work")
+        seen = {server.user: server.last_activity for server in list_servers(load_environment("local").hub)}[person.name]
 
 
 def cull(policy: CullPolicy, *, execute: bool) -> Record:
@@ -59,14 +73,14 @@ def cull(policy: CullPolicy, *, execute: bool) -> Record:
     return record
 
 
-def let_rest(env: Environment, person: Person, at_work: Person | None = None) -> None:
-    """Until the Hub counts `person` as idle, and sees `at_work` at work."""
+def let_rest(env: Environment, person: Person, beside: Person | None = None) -> None:
+    """Until the Hub counts `person` as idle, and sees who is `beside` at work."""
     give_up = time.monotonic() + 60
     while True:
-        if at_work:
-            at_work.write_text("notes.txt", "at work")
+        if beside:
+            beside.write_text("notes.txt", "at work")
         quiet = {server.user: utc_now() - (server.last_activity or server.started) for server in list_servers(env.hub)}
-        if quiet[person.name] > IDLE and (at_work is None or quiet[at_work.name] < IDLE / 2):
+        if quiet[person.name] > IDLE and (beside is None or quiet[beside.name] < IDLE / 2):
             return
         assert time.monotonic() < give_up, f"idle for, as the Hub has it: {quiet}"
         time.sleep(0.5)
@@ -82,7 +96,7 @@ def test_a_dry_run_plans_and_stops_nobody(env, ana):
 
 
 def test_the_idle_server_stops_and_the_one_at_work_does_not(env, ana, bea):
-    let_rest(env, ana, at_work=bea)
+    let_rest(env, ana, beside=bea)
     record = cull(POLICY, execute=True)
     assert record.state == "complete", record
     assert [(outcome.target, outcome.state) for outcome in record.outcomes] == [("ana/", "done")]
@@ -91,7 +105,7 @@ def test_the_idle_server_stops_and_the_one_at_work_does_not(env, ana, bea):
 
 
 def test_a_proxy_that_was_restarted_makes_no_idle_server_look_used(env, stack, ana, bea):
-    let_rest(env, ana, at_work=bea)
+    let_rest(env, ana, beside=bea)
     before = {server.user: server.last_activity for server in list_servers(env.hub)}
     stack.stop_part("proxy")
     stack.restart_part("proxy")
@@ -102,14 +116,8 @@ def test_a_proxy_that_was_restarted_makes_no_idle_server_look_used(env, stack, a
         time.sleep(0.5)
         with contextlib.suppress(RiskhubError):  # its own route is among them
             routes = list_routes(env.hub)
-    began = utc_now()
-    while True:  # the Hub has looked at the new proxy's routes once it has seen bea there
-        bea.write_text("notes.txt", "at work")
-        after = {server.user: server.last_activity for server in list_servers(env.hub)}
-        if after["bea"] > began:
-            break
-        assert time.monotonic() < give_up, after
-        time.sleep(0.5)
+    be_seen(bea, give_up)
+    after = {server.user: server.last_activity for server in list_servers(env.hub)}
     assert after["ana"] == before["ana"]
     assert "ana/" in {action.target for action in cull(POLICY, execute=False).actions}
 
