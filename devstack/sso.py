@@ -23,6 +23,7 @@ PEOPLE: Mapping[str, str] = {
     "fred.o'neil@example.org": "data-scientists",
     "gita": "platform-admins",
 }
+SYNTHETIC: Mapping[str, str] = {"riskhub-check": "data-scientists"}
 # the provider knows them, the Hub does not let them in
 OUTSIDERS: Mapping[str, str] = {"hana": "accounting"}
 CLIENT_ID = "riskhub-hub"
@@ -53,7 +54,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("oidc_provider_mock").setLevel(logging.WARNING)
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # http, which an address of this machine may
-    everybody = {**PEOPLE, **OUTSIDERS}
+    everybody = {**PEOPLE, **SYNTHETIC, **OUTSIDERS}
+    everybody |= {name: "nobody" for name in os.environ.get("SSO_MOVED", "").split() if name in everybody}
     people = [
         User(sub=name, claims={"preferred_username": name, "groups": [group]}) for name, group in everybody.items()
     ]

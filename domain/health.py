@@ -29,6 +29,8 @@ Kind = Literal[
     "spawn-timeout",
     "spawn-failed",
     "session-failed",
+    "session-risk-api",
+    "login-failed",
     "homes-unmounted",
     "homes-full",
     "homes-slow",

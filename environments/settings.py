@@ -212,16 +212,28 @@ class HealthSettings(Settings):
     """What the checks hold against what they see.
 
     Attributes:
+        login: how the synthetic user comes in: by SSO, through the plain form of the provider's page; without it, by
+            our token, and nobody tries whether people can log in.
+        password: what that form asks for, where it asks for one.
+        profiles: it starts a server of each, with a login, which tells its groups; else one of the Hub's default.
         report_max_age: the newest published report is at most so old; without it reports are not looked at.
         certificate_min_days: a certificate is renewed before it has only so many days left.
     """
 
     synthetic_user: str = "riskhub-check"
+    login: Literal["form"] | None = None
+    password: SecretStr | None = None
+    profiles: tuple[str, ...] = ()
     backup_max_age: Seconds = timedelta(hours=26)
     report_max_age: Seconds | None = None
     certificate_min_days: int = Field(default=21, ge=0)
     spawn_deadline: Seconds = timedelta(seconds=120)
     storage_warn_share: float = Field(default=0.85, gt=0, lt=1)
+
+    @property
+    def sessions(self) -> tuple[str | None, ...]:
+        """The profile of each server that the synthetic user starts; None is the Hub's default."""
+        return (self.login and self.profiles) or (None,)
 
 
 class RecoverySettings(Settings):

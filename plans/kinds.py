@@ -14,13 +14,19 @@ from domain.health import Kind
 
 _NONE: frozenset[Kind] = frozenset()
 
+_RISK_API: frozenset[Kind] = frozenset({"session-risk-api"})
 SPAWN: frozenset[Kind] = frozenset({"spawn-timeout", "spawn-failed", "session-failed"})
+_LOGIN: frozenset[Kind] = frozenset({"login-failed"})
+# What a Hub that is not well does to whoever comes now.
+_SESSION: frozenset[Kind] = _LOGIN | SPAWN
 # The Hub asks its database for every request, blocks on it, and answers 403 when it cannot look a token up.
 _ASKED_OF_THE_HUB: frozenset[Kind] = frozenset(
     {"hub-down", "hub-starting", "hub-overloaded", "hub-error", "token-rejected"}
 )
 # Whatever the Hub and the proxy before it may suffer from together.
-HUB: frozenset[Kind] = frozenset({"hub-address", "proxy-down", "proxy-api", "routes-lost", *_ASKED_OF_THE_HUB, *SPAWN})
+HUB: frozenset[Kind] = frozenset(
+    {"hub-address", "proxy-down", "proxy-api", "routes-lost", *_ASKED_OF_THE_HUB, *_SESSION}
+)
 # What is due by schedule.
 _DUE: frozenset[Kind] = frozenset({"backup-overdue", "drill-overdue", "report-overdue"})
 
@@ -35,21 +41,22 @@ class Trouble:
 
 TROUBLES: Mapping[Kind, Trouble] = {
     # authentication
-    "token-rejected": Trouble("authentication", SPAWN),
-    "token-scope": Trouble("authentication", SPAWN),
-    "sso-down": Trouble("authentication"),
-    "sso-client": Trouble("authentication"),
-    "clock-skew": Trouble("authentication", frozenset({"sso-client", "bucket-denied"})),
+    "token-rejected": Trouble("authentication", _SESSION),
+    "token-scope": Trouble("authentication", _SESSION),
+    "sso-down": Trouble("authentication", _LOGIN),
+    "sso-client": Trouble("authentication", _LOGIN),
+    "clock-skew": Trouble("authentication", frozenset({"sso-client", "bucket-denied", *_LOGIN})),
+    "login-failed": Trouble("authentication"),
     # resources
     "database-down": Trouble("hub", _ASKED_OF_THE_HUB),
     "database-locked": Trouble("hub", _ASKED_OF_THE_HUB),
     "database-full": Trouble("hub", frozenset({"database-down", *_ASKED_OF_THE_HUB})),
     "database-login": Trouble("hub", _ASKED_OF_THE_HUB),
-    "hub-down": Trouble("hub", SPAWN),
+    "hub-down": Trouble("hub", _SESSION),
     "hub-starting": Trouble("hub", frozenset({"hub-down", "hub-overloaded", "routes-lost"})),
-    "hub-overloaded": Trouble("hub", SPAWN),
-    "hub-error": Trouble("hub", SPAWN),
-    "hub-address": Trouble("hub", SPAWN),
+    "hub-overloaded": Trouble("hub", _SESSION),
+    "hub-error": Trouble("hub", _SESSION),
+    "hub-address": Trouble("hub", _SESSION),
     "spawn-timeout": Trouble("servers"),
     "spawn-failed": Trouble("servers"),
     "session-failed": Trouble("servers"),
@@ -70,14 +77,15 @@ TROUBLES: Mapping[Kind, Trouble] = {
     "bucket-unversioned": Trouble("storage"),
     # network
     "proxy-down": Trouble("network", frozenset({"hub-address", *_ASKED_OF_THE_HUB})),
-    "proxy-api": Trouble("network", frozenset({"routes-lost", *SPAWN})),
-    "routes-lost": Trouble("network", frozenset({"hub-address", *SPAWN})),
+    "proxy-api": Trouble("network", frozenset({"routes-lost", *_SESSION})),
+    "routes-lost": Trouble("network", frozenset({"hub-address", *_SESSION})),
     "dns": Trouble("network"),
     "certificate": Trouble("network"),
-    "risk-api-down": Trouble("network"),
-    "risk-api-slow": Trouble("network"),
-    "risk-api-error": Trouble("network"),
+    "risk-api-down": Trouble("network", _RISK_API),
+    "risk-api-slow": Trouble("network", _RISK_API),
+    "risk-api-error": Trouble("network", _RISK_API),
     "risk-api-token": Trouble("network"),
+    "session-risk-api": Trouble("servers"),
     # what is due, and who does it
     "scheduler-down": Trouble("overdue", _DUE),
     "scheduler-late": Trouble("overdue", _DUE),

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
-from domain.errors import Failed, Refused
+from domain.errors import Failed
+from systems.hub import log_in
 from systems.kernels.cells import run_cell
 
 NOTEBOOK = {
@@ -47,11 +48,7 @@ class Person:
         Raises:
             Refused: the provider or the Hub did not let them in.
         """
-        client = httpx.Client(follow_redirects=True, timeout=30)
-        page = client.get(f"{public_url}/hub/oauth_login")
-        landed = client.post(page.url, data={"sub": name})
-        if landed.status_code >= 400 or "/hub/login" in landed.url.path:
-            raise Refused(f"login of {name}", f"the Hub answered {landed.status_code}", "read the Hub's log")
+        client = log_in(public_url, name, timeout=timedelta(seconds=30))
         person = cls(name, public_url, client)
         token = person._hub("POST", "/tokens", {"note": "a day at work", "expires_in": 24 * 3600})
         client.headers["Authorization"] = f"token {token.json()['token']}"

@@ -56,6 +56,23 @@ def sso_clock_ahead(stack: Stack, env: Environment) -> Iterator[Environment]:
 
 
 @contextmanager
+def account_without_group(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """Somebody took the synthetic user's account out of its group at the SSO."""
+    with restarted_with(stack, "sso", SSO_MOVED=env.health.synthetic_user):
+        yield env
+
+
+@contextmanager
+def shared_folder_gone(_: Stack, env: Environment) -> Iterator[Environment]:
+    aside = env.homes.mount_point / "data.aside"
+    (env.homes.mount_point / "data").rename(aside)
+    try:
+        yield env
+    finally:
+        aside.rename(env.homes.mount_point / "data")
+
+
+@contextmanager
 def risk_api_down(stack: Stack, env: Environment) -> Iterator[Environment]:
     with stopped(stack, "risk-api"):
         yield env
@@ -71,6 +88,14 @@ def risk_api_halted(stack: Stack, env: Environment) -> Iterator[Environment]:
 def risk_api_tokens_renewed(stack: Stack, env: Environment) -> Iterator[Environment]:
     """In the API, and nobody told us."""
     with restarted_with(stack, "risk-api", RISK_API_TOKENS=json.dumps({"f" * 32: "platform"})):
+        yield env
+
+
+@contextmanager
+def users_tokens_renewed(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """In the Risk API those of users, and nobody told the Hub; our own is good."""
+    ours = env.risk_api.token.get_secret_value()
+    with restarted_with(stack, "risk-api", RISK_API_TOKENS=json.dumps({ours: "platform"})):
         yield env
 
 

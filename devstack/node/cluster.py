@@ -141,6 +141,7 @@ class Cluster(Parts):
             "CLUSTER_IDENTITY": identity,
             "CLUSTER_OVERLAY": "local",
             "CONFIGURATION_BACKUP_KEY": keys["backup_key"],
+            "SYNTHETIC_USER_LOGIN": "form",
             "HUB_SPAWN_DEADLINE": "PT40S",  # no node has to be added, no image to be pulled
         }
         database = f"{keys['database']}@{network.OUTSIDE}:{PORTS['database']}/prefect"

@@ -1,6 +1,7 @@
 """The JupyterHub, through its REST API and nothing else: servers, users, routes, version."""
 
 from systems.hub.condition import list_routes, read_clock, read_version, require_scope, server_url
+from systems.hub.login import log_in
 from systems.hub.servers import (
     end_server,
     list_servers,
@@ -20,6 +21,7 @@ __all__ = [
     "has_auth_state",
     "list_routes",
     "list_servers",
+    "log_in",
     "only_cull",
     "read_clock",
     "read_server",

@@ -121,9 +121,9 @@ class HubApi:
                 self.thing, "does not tell its time", "check JUPYTERHUB_API_URL: it ends in /hub/api"
             ) from None
 
-    def change(self, method: str, path: str, *, accept: tuple[int, ...]) -> int:
+    def change(self, method: str, path: str, *, body: Mapping[str, Any] | None = None, accept: tuple[int, ...]) -> int:
         """Send a change and return the status, one of `accept`; waits as long as the Hub may hold it."""
-        response = self._send(method, path, seconds=self._slow)
+        response = self._send(method, path, body=body, seconds=self._slow)
         if response.status_code not in accept:
             raise self._refused(response)
         return response.status_code

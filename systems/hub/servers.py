@@ -52,8 +52,10 @@ def read_server(hub: HubSettings, user: str, name: str = "") -> Server | None:
         return read(api, user, name)
 
 
-def start_server(hub: HubSettings, user: str, name: str = "", *, deadline: timedelta) -> Server:
-    """Start a server and wait until it is ready.
+def start_server(
+    hub: HubSettings, user: str, name: str = "", *, profile: str | None = None, deadline: timedelta
+) -> Server:
+    """Start a server, of this profile where the Hub has some, and wait until it is ready.
 
     Raises:
         Failed: the spawn failed, or is not ready within `deadline` (it may still be starting).
@@ -62,7 +64,8 @@ def start_server(hub: HubSettings, user: str, name: str = "", *, deadline: timed
     thing = f"server {user}/{name}"
     with HubApi(hub) as api:
         try:
-            api.change("POST", server_path(user, name), accept=(201, 202))
+            options = {"profile": profile} if profile else None
+            api.change("POST", server_path(user, name), body=options, accept=(201, 202))
         except Unreachable as error:
             if error.kind != "hub-error":
                 raise

@@ -11,20 +11,13 @@ from systems.probes.bucket import look_at_bucket
 from systems.probes.certificates import look_at_certificates
 from systems.probes.database import look_at_database
 from systems.probes.homes import look_at_homes
+from systems.probes.hub import look_at_hub, look_at_proxy
 from systems.probes.look import Probe, Seen
 from systems.probes.reports import look_at_reports
 from systems.probes.risk_api import look_at_risk_api
 from systems.probes.scheduler import look_at_scheduler
-from systems.probes.sessions import (
-    CELL_DEADLINE,
-    START_DEADLINE,
-    STOP_DEADLINE,
-    look_at_a_start,
-    look_at_hub,
-    look_at_proxy,
-    look_with_synthetic_user,
-)
 from systems.probes.sso import look_at_sso
+from systems.probes.synthetic_user import START_DEADLINE, look_at_a_start, look_with_synthetic_user, session_deadline
 
 _SOON = timedelta(seconds=20)
 _LOCAL = timedelta(seconds=5)
@@ -77,11 +70,11 @@ def probes_of(environment: Environment) -> tuple[Probe, ...]:
 
 def session_probe(environment: Environment, *, starting: bool = False) -> Probe:
     """The synthetic user's session; `starting`: on a Hub that may still be starting, which is waited for."""
-    hub, health = environment.hub, environment.health
-    deadline = health.spawn_deadline + CELL_DEADLINE + 3 * STOP_DEADLINE
+    env = environment
     look = look_at_a_start if starting else look_with_synthetic_user
     more = START_DEADLINE if starting else timedelta(0)
-    return Probe("synthetic-user", partial(look, hub, health), deadline + more, "session-failed")
+    deadline = session_deadline(env.health) + more
+    return Probe("synthetic-user", partial(look, env.hub, env.health, env.homes.shared), deadline, "session-failed")
 
 
 def _no_cluster() -> Seen:

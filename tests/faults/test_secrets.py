@@ -19,16 +19,16 @@ from devstack.stack import Stack
 from environments import Environment, load_environment
 from systems.objects import get_object
 from systems.signing import payload_of
-from tests.faults.conftest import keys_below
+from tests.faults.conftest import keys_below, point_of_now
 from tests.faults.oncall import OnCall
 
 RUNS = {
-    "daily-health-check/morning": {},
     "cull-idle-servers/every-15-minutes": {"execute": True},
     "daily-backup/nightly": {"execute": True},
     "mirror-shared/nightly": {"execute": True},
     "run-report/weekday-mornings": {"execute": True},
     "restore-user-home/on-call": {"user": "nora", "confirm": "local", "execute": True},
+    "daily-health-check/morning": {},  # green once there is a drill and a mirror of all that is to be recovered
 }
 # What a process of the stack is told and nobody else should read; some are made by the Hub itself.
 VARIABLES = ("OAUTH_CLIENT_SECRET", "JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN", "CONFIGPROXY_AUTH_TOKEN", "RISK_API_TOKEN")
@@ -42,13 +42,15 @@ def canary() -> str:
 
 @pytest.fixture(scope="module")
 def worked(stack: Stack, on_call: OnCall, dina: Person, whole: dict[str, Look], canary: str) -> Stack:
-    """The stack after a day: every chapter run by its deployment, and what the tests before this ran by command."""
+    """The stack after a day: every chapter run by its deployment, a drill and what other tests ran by command."""
     stack.revive()
+    dina.write_notebook("portfolio.ipynb")
+    drill = on_call.riskhub("recovery", "drill", "--point", point_of_now(on_call).id, "--execute")
+    assert drill.code == 0, drill
     env = load_environment("local")
     deployments = Deployments(env.prefect.api_url, env.prefect.ui_url)
-    started = [deployments.start(name, parameters) for name, parameters in RUNS.items()]
     spoken = deployments.start("restore-user-home/on-call", {"user": canary})
-    ended = dict(zip(RUNS, (deployments.wait(each) for each in started), strict=True))
+    ended = {name: deployments.wait(deployments.start(name, parameters)) for name, parameters in RUNS.items()}
     assert not {name: f"{run.state}: {run.message}" for name, run in ended.items() if not run.succeeded}
     assert deployments.wait(spoken).state == "Refused"
     on_call.riskhub("restore", "home", "--user", canary, "--verbose")

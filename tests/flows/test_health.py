@@ -47,6 +47,9 @@ def test_one_failing_part_hides_no_other_and_fails_the_check(env, stack):
     found = states(record)
     assert record.state == "failed" and "risk-api" in record.summary
     assert found.pop("risk-api") == "failed"
+    assert found.pop("synthetic-user") == "failed", "whose notebook reads it"
+    assert [cause.kind for cause in record.causes if cause.probe == "risk-api"] == ["risk-api-down"]
+    assert "synthetic-user" not in {cause.probe for cause in record.causes}
     assert found.pop("recovery")
     assert "failed" not in found.values(), found
 

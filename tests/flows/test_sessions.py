@@ -64,7 +64,9 @@ def be_seen(person: Person, give_up: float) -> None:
         assert time.monotonic() < give_up, f"the Hub saw {person.name} last at {seen}"
         time.sleep(0.5)
         person.write_text("notes.txt", "at work")
-        seen = {server.user: server.last_activity for server in list_servers(load_environment("local").hub)}[person.name]
+        seen = {server.user: server.last_activity for server in list_servers(load_environment("local").hub)}[
+            person.name
+        ]
 
 
 def cull(policy: CullPolicy, *, execute: bool) -> Record:

@@ -113,7 +113,7 @@ REACHES: Mapping[str, frozenset[str]] = {
     "prefect-worker": frozenset({"prefect-server", "dns"}) | API_SERVER,
     "redis": NOTHING,
     "flow-run": frozenset(
-        {"hub", "proxy", "prefect-server", "public-address", "database", "s3", "aws", "risk-api", "dns"}
+        {"hub", "proxy", "prefect-server", "public-address", "database", "s3", "aws", "sso", "risk-api", "dns"}
     )
     | API_SERVER,
     # of what is ours; where else they go is not our business
