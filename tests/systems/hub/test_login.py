@@ -94,6 +94,6 @@ def test_a_page_that_is_not_to_be_filled_is_refused_before_anything_is_sent(page
 
 
 def test_nobody_there_is_told_without_the_password() -> None:
-    with pytest.raises(Unreachable, match="login at 127.0.0.1:9") as refused:
+    with pytest.raises(Unreachable, match=r"login at 127\.0\.0\.1:9") as refused:
         log_in("http://127.0.0.1:9", "riskhub-check", PASSWORD)
     assert PASSWORD.get_secret_value() not in str(refused.value)
