@@ -23,6 +23,12 @@ Target = str | Mapping[str, str]
 # A verb names a click command or a flow as "module:name"; a flow's command is made from its signature.
 COMMANDS: dict[str, Target] = {
     "health": {"check": "flows.health:daily_health_check", "pulse": "flows.health:health_pulse"},
+    "diagnose": {
+        "authentication": "flows.diagnose:diagnose_authentication",
+        "resources": "flows.diagnose:diagnose_resources",
+        "storage": "flows.diagnose:diagnose_storage",
+        "network": "flows.diagnose:diagnose_network",
+    },
     "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
     "backup": {
         "run": "flows.backup:daily_backup",
@@ -58,6 +64,7 @@ COMMANDS: dict[str, Target] = {
 
 HELP = {
     "health": "Look whether everything works.",
+    "diagnose": "Answer why something, or somebody, does not work.",
     "sessions": "Users' notebook servers: see them, stop the idle ones.",
     "backup": "Recovery points of homes, database and configuration.",
     "restore": "Bring back what was lost or altered.",
@@ -72,6 +79,10 @@ HELP = {
     "day": "A day of operations on the embedded stack.",
     "health check": "Check every part from the outside in.",
     "health pulse": "Check in seconds what breaks from one minute to the next.",
+    "diagnose authentication": "Why somebody cannot log in, or a token is refused.",
+    "diagnose resources": "Why a server does not start, or was ended.",
+    "diagnose storage": "Why somebody cannot save, or misses files.",
+    "diagnose network": "Why a page does not load, or something does not answer.",
     "sessions list": "The servers that run now.",
     "sessions cull": "Stop notebook servers that nobody uses.",
     "backup run": "Take a recovery point.",

@@ -53,6 +53,21 @@ def causes(findings: Sequence[Finding]) -> tuple[Cause, ...]:
     )
 
 
+def answer(findings: Sequence[Finding], *, about: str = "") -> str:
+    """What on-call asked, answered in a line or two: the causes with what to do, or that nothing seen explains it.
+
+    `about`: the person whose trouble it is, where it is one's own.
+    """
+    found = causes(findings)
+    asked = f"for {about}: " if about else ""
+    if not found:
+        fine = sum(each.state == "ok" for each in findings)
+        return f"{asked}nothing that was looked at explains it: {fine} looks, all well"
+    first = found[0]
+    more = f"; then {', '.join(each.kind or each.probe for each in found[1:])}" if len(found) > 1 else ""
+    return f"{asked}{first.kind or first.probe}: {first.seen}. Next: {first.next_step}{more}"
+
+
 def _explained(finding: Finding, bad: Sequence[Finding], breaks: Mapping[str, frozenset[Kind]]) -> Finding:
     """The finding with the root that it follows from, if it does."""
     if finding not in bad:

@@ -15,7 +15,9 @@ from domain.health import Kind
 _NONE: frozenset[Kind] = frozenset()
 
 _RISK_API: frozenset[Kind] = frozenset({"session-risk-api"})
-SPAWN: frozenset[Kind] = frozenset({"spawn-timeout", "spawn-failed", "session-failed"})
+_HOME: frozenset[Kind] = frozenset({"user-home", "user-packages"})
+_SERVER: frozenset[Kind] = frozenset({"user-server"})
+SPAWN: frozenset[Kind] = frozenset({"spawn-timeout", "spawn-failed", "session-failed", *_SERVER})
 _LOGIN: frozenset[Kind] = frozenset({"login-failed"})
 # What a Hub that is not well does to whoever comes now.
 _SESSION: frozenset[Kind] = _LOGIN | SPAWN
@@ -57,18 +59,23 @@ TROUBLES: Mapping[Kind, Trouble] = {
     "hub-overloaded": Trouble("hub", _SESSION),
     "hub-error": Trouble("hub", _SESSION),
     "hub-address": Trouble("hub", _SESSION),
-    "spawn-timeout": Trouble("servers"),
-    "spawn-failed": Trouble("servers"),
+    "spawn-timeout": Trouble("servers", _SERVER),
+    "spawn-failed": Trouble("servers", _SERVER),
     "session-failed": Trouble("servers"),
     "image": Trouble("servers"),
     "scheduling": Trouble("servers"),
     "memory": Trouble("servers"),
     "quota": Trouble("servers"),
     "server": Trouble("servers"),
+    # one person's
+    "user-account": Trouble("person", _SERVER),
+    "user-server": Trouble("person"),
+    "user-home": Trouble("person", _SERVER),
+    "user-packages": Trouble("person", _SERVER),
     # storage
-    "homes-unmounted": Trouble("storage", SPAWN),
+    "homes-unmounted": Trouble("storage", SPAWN | _HOME),
     "homes-full": Trouble("storage", SPAWN),
-    "homes-slow": Trouble("storage", SPAWN),
+    "homes-slow": Trouble("storage", SPAWN | _HOME),
     "volume": Trouble("storage"),
     "bucket-down": Trouble("storage", _DUE),
     "bucket-denied": Trouble("storage", _DUE),

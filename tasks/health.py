@@ -28,6 +28,11 @@ def probes_of(env: Environment) -> tuple[Probe, ...]:
     )
 
 
+def probes_about(env: Environment, user: str | None) -> tuple[Probe, ...]:
+    """The probes about one person; none where nobody is named."""
+    return probes.probes_about(env, user) if user else ()
+
+
 def quick_probes_of(env: Environment) -> tuple[Probe, ...]:
     """The probes that take a moment."""
     return probes.quick_probes_of(env)

@@ -11,9 +11,10 @@ from systems.hub.servers import (
 from systems.hub.stops import stop_servers
 from systems.hub.tokens import as_user, has_auth_state
 from systems.hub.turn import only_cull
-from systems.hub.users import delete_user, ensure_user
+from systems.hub.users import HubUser, delete_user, ensure_user, read_user
 
 __all__ = [
+    "HubUser",
     "as_user",
     "delete_user",
     "end_server",
@@ -25,6 +26,7 @@ __all__ = [
     "only_cull",
     "read_clock",
     "read_server",
+    "read_user",
     "read_version",
     "require_scope",
     "server_url",

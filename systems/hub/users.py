@@ -1,12 +1,45 @@
-"""Users of the Hub, as far as the synthetic user needs: made before its check, removed after it."""
+"""Users of the Hub: read, and as far as the synthetic user needs it made before its check and removed after it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 
+from pydantic import BaseModel, ConfigDict
+
+from domain.clock import UtcDatetime
 from domain.errors import Refused
+from domain.sessions import Server
 from environments.settings import HubSettings
 from systems.hub.api import HubApi, user_path
+from systems.hub.servers import servers_of
+
+
+class _UserModel(BaseModel):
+    model_config = ConfigDict(frozen=True)  # the Hub's own shape: keys we do not read are its business
+    groups: tuple[str, ...] = ()
+    last_activity: UtcDatetime | None = None
+
+
+@dataclass(frozen=True)
+class HubUser:
+    """Somebody as the Hub knows them. `groups`: since their last login."""
+
+    name: str
+    groups: tuple[str, ...]
+    last_activity: datetime | None
+    servers: tuple[Server, ...]
+
+
+def read_user(hub: HubSettings, user: str) -> HubUser | None:
+    """One user; None where the Hub knows nobody of that name."""
+    with HubApi(hub) as api:
+        found = api.get(user_path(user))
+        if found is None:
+            return None
+        model = _UserModel.model_validate(found)
+        return HubUser(user, model.groups, model.last_activity, tuple(servers_of(api, found)))
 
 
 def ensure_user(hub: HubSettings, user: str) -> None:

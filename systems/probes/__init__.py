@@ -5,6 +5,6 @@ decided in `plans.diagnosis`.
 """
 
 from systems.probes.look import Probe, Seen, carry_out
-from systems.probes.platform import probes_of, quick_probes_of, session_probe
+from systems.probes.platform import probes_about, probes_of, quick_probes_of, session_probe
 
-__all__ = ["Probe", "Seen", "carry_out", "probes_of", "quick_probes_of", "session_probe"]
+__all__ = ["Probe", "Seen", "carry_out", "probes_about", "probes_of", "quick_probes_of", "session_probe"]

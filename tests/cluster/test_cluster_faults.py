@@ -59,6 +59,12 @@ def test_the_healthy_cluster_is_ok_in_every_part(cluster):
     answer = riskhub("health", "check")
     told = {each["probe"]: each["state"] for each in answer.record["findings"] if each["probe"].startswith("cluster")}
     assert len(told) == 9 and set(told.values()) == {"ok"}, answer.said
+    (session,) = (each for each in answer.record["findings"] if each["probe"] == "synthetic-user")
+    assert (session["state"], session["seen"]) == (
+        "ok",
+        "riskhub-check came in by SSO, started a server of each of business-user, data-scientist, used its home, "
+        "/shared and the Risk API, and was removed",
+    )
     known = secret(cluster)["data"]
     del known["oauth_client_id"]  # every login's address has it
     assert not [name for name, value in known.items() if base64.b64decode(value).decode() in answer.said]
