@@ -34,7 +34,7 @@ Kind = Literal[
     "user-account",
     "user-server",
     "user-home",
-    "user-packages",
+    "user-configuration",
     "homes-unmounted",
     "homes-full",
     "homes-slow",

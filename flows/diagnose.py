@@ -40,7 +40,7 @@ def diagnose_resources(environment: EnvironmentName = "local", user: str | None 
     with a user named, at what their own server waits for and at what in their home keeps one from starting.
     If it finds nothing: read that server's own log; on the node it may be gone with the pod.
     """
-    wanted = {"database", "hub-api", "homes", "synthetic-user", "user-server", "user-home", "user-packages"}
+    wanted = {"database", "hub-api", "homes", "synthetic-user", "user-server", "user-home", "user-configuration"}
     return _diagnose("diagnose-resources", environment, user, wanted, cluster=True)
 
 

@@ -15,7 +15,7 @@ from domain.health import Kind
 _NONE: frozenset[Kind] = frozenset()
 
 _RISK_API: frozenset[Kind] = frozenset({"session-risk-api"})
-_HOME: frozenset[Kind] = frozenset({"user-home", "user-packages"})
+_HOME: frozenset[Kind] = frozenset({"user-home", "user-configuration"})
 _SERVER: frozenset[Kind] = frozenset({"user-server"})
 SPAWN: frozenset[Kind] = frozenset({"spawn-timeout", "spawn-failed", "session-failed", *_SERVER})
 _LOGIN: frozenset[Kind] = frozenset({"login-failed"})
@@ -71,7 +71,7 @@ TROUBLES: Mapping[Kind, Trouble] = {
     "user-account": Trouble("person", _SERVER),
     "user-server": Trouble("person"),
     "user-home": Trouble("person", _SERVER),
-    "user-packages": Trouble("person", _SERVER),
+    "user-configuration": Trouble("person", _SERVER),
     # storage
     "homes-unmounted": Trouble("storage", SPAWN | _HOME),
     "homes-full": Trouble("storage", SPAWN),

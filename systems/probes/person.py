@@ -6,6 +6,7 @@ Homes are users' own: what lies in one is looked at by name and kind, never open
 from __future__ import annotations
 
 import os
+import re
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -20,23 +21,8 @@ from systems.homes import home_name, require_home_mount
 from systems.network import trust, unreachable
 from systems.probes.look import Seen
 
-# What a notebook server is made of: a version of their own that pip put into the home comes before the image's.
-OF_THE_SERVER = frozenset(
-    {
-        "ipykernel",
-        "jupyter_client",
-        "jupyter_core",
-        "jupyter_events",
-        "jupyter_server",
-        "jupyterhub",
-        "jupyterlab",
-        "jupyterlab_server",
-        "oauthlib",
-        "tornado",
-        "traitlets",
-        "zmq",
-    }
-)
+# What a notebook server reads from its owner's home before all else, and obeys.
+CONFIGURATION = re.compile(r"jupyter(_server|_lab|_notebook)?_config\.(py|json)")
 # A server writes below these at its start.
 WRITTEN_AT_START = (".jupyter", ".ipython", ".local", ".local/share", ".local/share/jupyter")
 _OWNER = stat.S_IRWXU
@@ -90,17 +76,17 @@ def look_at_home(homes: HomesSettings, user: str) -> Seen:
     return Seen(f"{home.name} is a folder of uid {found.st_uid}, {count} entries")
 
 
-def look_at_packages(homes: HomesSettings, user: str) -> Seen:
-    """Whether packages in the home replace those that the server itself is made of."""
+def look_at_configuration(homes: HomesSettings, user: str) -> Seen:
+    """Whether the home holds a configuration that the server reads: one wrong line keeps the server from starting."""
     require_home_mount(homes)
-    home = homes.user_data / home_name(user)
-    found = [(folder, name) for folder in _site_packages(home) for name in _names(folder) if name in OF_THE_SERVER]
+    folder = homes.user_data / home_name(user) / ".jupyter"
+    own = not folder.is_symlink() and folder.is_dir()
+    found = sorted(path.name for path in folder.iterdir() if CONFIGURATION.fullmatch(path.name)) if own else []
     if not found:
-        return Seen("no package in the home replaces one of the server")
-    names = ", ".join(sorted(name for _, name in found))
-    folder = found[0][0].parent.relative_to(home)
-    step = f"have its owner rename ~/{folder} and start again; what they still need goes into a virtual environment"
-    return Seen(f"packages in ~/{folder} replace the server's own: {names}", "degraded", step, "user-packages")
+        return Seen("no configuration of their own changes the server")
+    step = f"have them rename ~/.jupyter/{found[0]} and start again: with it gone, their server is as everybody's"
+    what = f"the server obeys a configuration of their own: ~/.jupyter/{', '.join(found)}"
+    return Seen(what, "degraded", step, "user-configuration")
 
 
 def _trouble_of(hub: HubSettings, server: Server, spawn_deadline: timedelta) -> Seen | None:
@@ -143,12 +129,3 @@ def _unusable(path: Path, owner: int) -> str:
     return (
         "" if found.st_mode & _OWNER == _OWNER else f"has mode {stat.S_IMODE(found.st_mode):04o}: its owner is shut out"
     )
-
-
-def _site_packages(home: Path) -> list[Path]:
-    """The folders that Python puts before its own, one a version."""
-    return sorted(path for path in (home / ".local" / "lib").glob("python3*/site-packages") if not path.is_symlink())
-
-
-def _names(folder: Path) -> list[str]:
-    return [path.name.removesuffix(".py") for path in folder.iterdir()]

@@ -13,7 +13,7 @@ from systems.probes.database import look_at_database
 from systems.probes.homes import look_at_homes
 from systems.probes.hub import look_at_hub, look_at_proxy
 from systems.probes.look import Probe, Seen
-from systems.probes.person import look_at_account, look_at_home, look_at_packages, look_at_server
+from systems.probes.person import look_at_account, look_at_configuration, look_at_home, look_at_server
 from systems.probes.reports import look_at_reports
 from systems.probes.risk_api import look_at_risk_api
 from systems.probes.scheduler import look_at_scheduler
@@ -86,7 +86,7 @@ def probes_about(environment: Environment, user: str) -> tuple[Probe, ...]:
         Probe("user-account", partial(look_at_account, env.hub, user), _SOON, "user-account"),
         Probe("user-server", server, timedelta(seconds=40), "user-server"),
         Probe("user-home", partial(look_at_home, env.homes, user), _LOCAL, "homes-slow"),
-        Probe("user-packages", partial(look_at_packages, env.homes, user), _LOCAL, "homes-slow"),
+        Probe("user-configuration", partial(look_at_configuration, env.homes, user), _LOCAL, "homes-slow"),
     )
 
 

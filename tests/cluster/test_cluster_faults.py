@@ -10,8 +10,10 @@ from datetime import timedelta
 
 import pytest
 
-from domain.errors import RiskhubError
+from devstack.day.people import Person
+from domain.errors import Failed, RiskhubError
 from systems import hub as hubs
+from systems.homes import home_name
 from systems.kernels.cells import run_cell
 from tests.cluster.conditions import OF_THE_HUB, check, riskhub, the_cause, troubles, wait_until
 from tests.cluster.test_deploy import put_back
@@ -193,6 +195,25 @@ def test_a_users_pod_out_of_memory(cluster):
         eating.join()
         hubs.end_server(env.hub, user)
         hubs.delete_user(env.hub, user)
+
+
+def test_one_persons_own_configuration_ends_their_server(cluster):
+    """Everybody else starts, they do not."""
+    env = cluster.environment
+    dina = Person.log_in("dina", env.hub.public_url)
+    file = env.homes.user_data / home_name("dina") / ".jupyter" / "jupyter_server_config.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("raise SystemExit('of my laptop')\n")
+    try:
+        with pytest.raises(Failed, match="it was not ready in time"):
+            dina.start_server(deadline=timedelta(seconds=25))
+        answer = riskhub("diagnose", "resources", "--user", "dina")
+        causes = {cause["kind"]: cause for cause in answer.record["causes"]}
+        assert "user-configuration" in causes and set(causes) <= {"user-configuration", "server"}, answer.said
+        assert "user-server" in causes["user-configuration"]["explains"]
+    finally:
+        file.unlink()
+        hubs.end_server(env.hub, "dina", deadline=timedelta(minutes=6))
 
 
 def the_cause_of_memory(env, user: str) -> None:

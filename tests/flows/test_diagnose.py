@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
+import httpx
 import pytest
 from prefect import Flow
 
@@ -12,11 +14,13 @@ from devstack.day.people import Person
 from devstack.faults.around import sso_down
 from devstack.process import http_ok
 from devstack.stack import Stack
+from domain.errors import Failed
 from domain.record import Record
 from environments import Environment
 from flows.chapter import record_of
 from flows.diagnose import diagnose_authentication, diagnose_network, diagnose_resources, diagnose_storage
 from systems.homes import home_name
+from systems.hub import end_server
 
 pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
 
@@ -30,7 +34,7 @@ CHAPTERS = {
         "synthetic-user",
         "user-server",
         "user-home",
-        "user-packages",
+        "user-configuration",
     },
     diagnose_storage: {"homes", "object-store", "backup-mirror", "backup-snapshot", "user-home"},
     diagnose_network: {"certificates", "hub-api", "proxy-routes", "sso", "risk-api", "object-store", "user-server"},
@@ -79,6 +83,23 @@ def test_a_persons_own_trouble_is_the_answer(env: Environment) -> None:
     assert record.state == "failed"
     assert [cause.kind for cause in record.causes] == ["user-home"]
     assert record.summary.startswith("for carl: user-home: carl/.local is no folder. Next: look at ")
+
+
+def test_a_line_in_a_persons_configuration_that_ends_their_server_is_the_answer(env: Environment) -> None:
+    emil = Person.log_in("emil", env.hub.public_url)
+    file = env.homes.user_data / home_name("emil") / ".jupyter" / "jupyter_server_config.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("raise SystemExit('of my laptop')\n")
+    try:
+        with pytest.raises((httpx.HTTPStatusError, Failed)):  # 500, or never ready, by how soon the Hub sees its end
+            emil.start_server(deadline=timedelta(seconds=15))
+        record = asked(diagnose_resources, "emil")
+    finally:
+        file.unlink()
+    assert [cause.kind for cause in record.causes] == ["user-configuration"]
+    end_server(env.hub, "emil")
+    emil.start_server()  # it was that alone
+    emil.stop_server()
 
 
 def test_a_part_that_is_down_is_the_answer_and_not_what_follows(env: Environment, stack: Stack) -> None:

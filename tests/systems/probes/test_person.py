@@ -17,7 +17,7 @@ from environments import Environment
 from environments.settings import HomesSettings
 from systems.homes import home_name
 from systems.probes import Seen, carry_out, probes_about
-from systems.probes.person import look_at_home, look_at_packages
+from systems.probes.person import look_at_configuration, look_at_home
 
 WHO = "dina"
 
@@ -39,7 +39,7 @@ def test_a_good_home_is_ok_and_one_that_was_never_made_too(homes: HomesSettings)
     (home / "notes.txt").write_text("mine")
     assert look_at_home(homes, WHO) == Seen(f"{WHO} is a folder of uid {os.getuid()}, 2 entries")
     assert told(look_at_home(homes, "nobody yet")) == ("ok", "")
-    assert told(look_at_packages(homes, WHO)) == told(look_at_packages(homes, "nobody yet")) == ("ok", "")
+    assert told(look_at_configuration(homes, WHO)) == told(look_at_configuration(homes, "nobody yet")) == ("ok", "")
 
 
 def file_in_the_way(home: Path) -> None:
@@ -92,13 +92,14 @@ def test_another_owner_is_named(homes: HomesSettings, monkeypatch: pytest.Monkey
     assert look_at_home(homes, WHO).what == f"dina belongs to uid {mine}, the homes to uid {mine + 1}"
 
 
-def test_packages_that_replace_the_servers_own_are_named_and_others_are_not(homes: HomesSettings) -> None:
-    site = homes.user_data / home_name(WHO) / ".local" / "lib" / "python3.11" / "site-packages"
-    for name in ("tornado", "traitlets", "polars"):
-        (site / name).mkdir(parents=True)
-    seen = look_at_packages(homes, WHO)
-    assert told(seen) == ("degraded", "user-packages")
-    assert seen.what == "packages in ~/.local/lib/python3.11 replace the server's own: tornado, traitlets"
+def test_a_configuration_that_the_server_obeys_is_named_and_other_files_are_not(homes: HomesSettings) -> None:
+    folder = homes.user_data / home_name(WHO) / ".jupyter"
+    folder.mkdir()
+    for name in ("jupyter_server_config.py", "jupyter_config.json", "custom.css", "jupyter_server_config.py.bak"):
+        (folder / name).touch()
+    seen = look_at_configuration(homes, WHO)
+    assert told(seen) == ("degraded", "user-configuration")
+    assert seen.what.endswith(" of their own: ~/.jupyter/jupyter_config.json, jupyter_server_config.py")
 
 
 def look(env: Environment, name: str, user: str) -> tuple[str, str, str]:
