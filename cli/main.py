@@ -23,7 +23,11 @@ Target = str | Mapping[str, str]
 # A verb names a click command or a flow as "module:name"; a flow's command is made from its signature.
 COMMANDS: dict[str, Target] = {
     "health": {"check": "flows.health:daily_health_check", "pulse": "flows.health:health_pulse"},
-    "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
+    "sessions": {
+        "list": "cli.sessions:list_sessions",
+        "cull": "cli.sessions:cull",
+        "reconcile": "flows.sessions:reconcile_sessions",
+    },
     "backup": {
         "run": "flows.backup:daily_backup",
         "homes": "flows.mirror:mirror_homes",
@@ -58,7 +62,7 @@ COMMANDS: dict[str, Target] = {
 
 HELP = {
     "health": "Look whether everything works.",
-    "sessions": "Users' notebook servers: see them, stop the idle ones.",
+    "sessions": "Users' notebook servers: see them, stop the idle ones, mend what is astray.",
     "backup": "Recovery points of homes, database and configuration.",
     "restore": "Bring back what was lost or altered.",
     "recover": "Bring back all of it.",
@@ -74,6 +78,7 @@ HELP = {
     "health pulse": "Check in seconds what breaks from one minute to the next.",
     "sessions list": "The servers that run now.",
     "sessions cull": "Stop notebook servers that nobody uses.",
+    "sessions reconcile": "Mend what the Hub, its servers and its routes disagree on.",
     "backup run": "Take a recovery point.",
     "backup homes": "Make a point in time of all homes.",
     "backup shared": "Make a point in time of the shared folders.",
