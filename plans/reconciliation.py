@@ -134,17 +134,19 @@ def _identity(action: Action[Item]) -> Hashable:
 
 
 def _hold_to_the_share(actions: Collection[Action[Item]], now: Standing, policy: ReconcilePolicy) -> None:
-    items: tuple[Item, ...] = (*now.servers, *(now.running or ()), *now.routes)
-    everything = {key_of(item) for item in items}
-    taken = [action.verb for action in actions if action.verb in _TAKES_AWAY]
-    allowed = max(policy.at_least, floor(policy.max_share * len(everything)))
-    if len(taken) > allowed:
-        count = Counter(taken)
+    """A server counts once, however many of the three places know it."""
+    everything: tuple[Item, ...] = (*now.servers, *(now.running or ()), *now.routes)
+    servers = len({key_of(item) for item in everything})
+    away = [action for action in actions if action.verb in _TAKES_AWAY]
+    taken = len({key_of(action.on) for action in away})
+    allowed = max(policy.at_least, floor(policy.max_share * servers))
+    if taken > allowed:
+        count = Counter(action.verb for action in away)
         named = ", ".join(f"{verb}: {count[verb]}" for verb in VERBS if count[verb])
         raise Refused(
             "reconciliation",
-            f"the plan would take away {len(taken)} of {len(everything)} servers and routes ({named}), more than the "
-            f"{allowed} allowed in one run",
+            f"the plan would take away {taken} of {servers} servers ({named}), more than the {allowed} allowed in "
+            "one run",
             "look whether the Hub's list is whole (its database, the token's scopes) and the cluster's too; if it is "
             "right, run with a larger max_share",
         )
