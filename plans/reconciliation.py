@@ -10,7 +10,7 @@ from math import floor
 from domain.errors import Refused
 from domain.health import Finding
 from domain.plan import Action, Outcome, Plan
-from domain.reconciliation import Item, Key, Route, Running, Standing, key_of, left_over
+from domain.reconciliation import Item, Key, Running, Standing, key_of, left_over
 from domain.sessions import Server
 from environments.reconciling import ReconcilePolicy
 

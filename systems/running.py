@@ -25,6 +25,7 @@ from environments.settings import ClusterSettings, HubSettings
 
 PROBE = "stopped-servers"
 GRACE = timedelta(seconds=15)
+_KILLED = timedelta(seconds=5)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _USER, _SERVER = "hub.jupyter.org/username", "hub.jupyter.org/servername"
 # What KubeSpawner's pods bear, whichever Hub made them.
@@ -146,14 +147,24 @@ def _made_by(hub: HubSettings, variables: Mapping[str, str]) -> bool:
 
 def _end_process(running: Running, grace: timedelta) -> None:
     alive = _family(running)
-    for verb, seconds in (("terminate", grace.total_seconds()), ("kill", 5.0)):
+    for verb, wait in (("terminate", grace), ("kill", _KILLED)):
         for each in alive:
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # psutil tells a number that was given anew
                 getattr(each, verb)()
-        _, alive = psutil.wait_procs(alive, timeout=seconds)
+        give_up = time.monotonic() + wait.total_seconds()
+        while (alive := [each for each in alive if _runs(each)]) and time.monotonic() < give_up:
+            time.sleep(0.05)
     if alive:
         numbers = " ".join(str(each.pid) for each in alive)
         raise Failed(f"server {running.label}", f"{running.where} does not end", f"as root: kill -9 {numbers}")
+
+
+def _runs(process: psutil.Process) -> bool:
+    """A zombie does not: it waits for its parent alone."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _family(running: Running) -> list[psutil.Process]:
