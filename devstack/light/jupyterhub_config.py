@@ -100,6 +100,7 @@ c.JupyterHub.tornado_settings = {
     "slow_stop_timeout": float(os.environ["LIGHT_SLOW_STOP_SECONDS"]),
 }
 c.LightSpawner.args = []
+c.LightSpawner.start_timeout = 3600  # what hangs is interrupted, and does not end by itself
 c.LightSpawner.poll_interval = 3600
 c.LightSpawner.env_keep = ["PATH", "RISKHUB_STACK"]
 c.JupyterHub.services = [

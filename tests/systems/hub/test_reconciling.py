@@ -172,6 +172,17 @@ def test_what_was_started_since_the_plan_is_not_ended(hub, mended):
     assert len(running_of(hub, "process-back")) == 2, "the Hub's own, and the one beside it, which is too young to tell"
 
 
+def test_what_came_between_the_two_looks_is_left_alone(hub, mended):
+    before = read_standing(hub.settings)
+    route_to_nothing(hub, "nobody-yet")
+    time.sleep(POLICY.grace.total_seconds() + 1)
+    plan = plan_reconciliation(before, read_standing(hub.settings), POLICY)
+    assert "nobody-yet/" not in {action.target for action in plan.actions}
+    (left,) = [action for action in plan.left_alone if action.target == "nobody-yet/"]
+    assert left.reason.endswith("not yet so for 1 s")
+    proxy(hub, "DELETE", "nobody-yet")
+
+
 def test_a_number_that_another_process_has_by_now_is_left_alone(hub, mended):
     (kept,) = running_of(hub, "process-well")
     end_running(replace(kept, uid="1.0"))
