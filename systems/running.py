@@ -181,7 +181,7 @@ def _pods(hub: HubSettings, settings: ClusterSettings) -> list[Running]:
     from systems.cluster.connection import connect  # noqa: PLC0415 - the client, only where there is a cluster
 
     path = f"/api/v1/namespaces/{settings.namespace}/pods"
-    return [_pod(hub, item) for item in connect(settings).items(path, labelSelector=_PODS) if _is_alive(item)]
+    return [pod_as_running(hub, item) for item in connect(settings).items(path, labelSelector=_PODS) if _is_alive(item)]
 
 
 def _delete_pod(running: Running, settings: ClusterSettings) -> None:
@@ -199,7 +199,8 @@ def _is_alive(item: Any) -> bool:
     return not ended and not item["metadata"].get("deletionTimestamp")
 
 
-def _pod(hub: HubSettings, item: Any) -> Running:
+def pod_as_running(hub: HubSettings, item: Any) -> Running:
+    """A pod of a user's server, from the API's JSON. Its tokens, which its variables hold too, stay here."""
     metadata = item["metadata"]
     notes, name = metadata.get("annotations") or {}, metadata["name"]
     containers = item["spec"].get("containers") or ()
