@@ -57,23 +57,21 @@ def confirm_mends(
     *,
     settle: timedelta = SETTLE,
 ) -> list[Outcome]:
-    """The outcomes, with those failed that a new look still finds as they were `settle` after the acts.
-
-    Raises:
-        Unreachable, Refused: as `read_standing`.
-    """
+    """The outcomes, with those failed that are not seen to be mended within `settle`: what was done is told anyhow."""
     give_up = time.monotonic() + settle.total_seconds()
-    told = list(outcomes)
-    unseen = {index: action for index, action in enumerate(actions) if told[index].state == "done"}
-    while unseen:
-        standing = read_standing(hub, cluster)
-        unseen = {index: action for index, action in unseen.items() if _is_as_before(action, standing)}
-        if time.monotonic() > give_up:
-            break
-        time.sleep(0.5)
-    for index in unseen:
-        said = f"answered as done, and still so {settle.total_seconds():.0f} s later. Next: read the Hub's log"
-        told[index] = replace(told[index], state="failed", detail=said)
+    told, seen = list(outcomes), f"and still so {settle.total_seconds():.0f} s later. Next: read the Hub's log"
+    open_ones = {index: action for index, action in enumerate(actions) if told[index].state == "done"}
+    while open_ones and time.monotonic() < give_up:
+        try:
+            standing = read_standing(hub, cluster)
+        except RiskhubError as error:
+            seen = f"and what came of it not seen: {error}"
+        else:
+            open_ones = {index: action for index, action in open_ones.items() if _is_as_before(action, standing)}
+        if open_ones:
+            time.sleep(0.5)
+    for index in open_ones:
+        told[index] = replace(told[index], state="failed", detail=f"answered as done, {seen}")
     return told
 
 

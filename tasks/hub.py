@@ -50,9 +50,7 @@ def read_standing_again(hub: HubSettings, cluster: ClusterSettings | None, *, af
 # Not retried as a whole: each has its own outcome.
 mend = task(name="mend", timeout_seconds=3600, cache_policy=NO_CACHE)(reconciling.mend)
 
-confirm_mends = task(name="confirm-mends", timeout_seconds=300, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4))(
-    reconciling.confirm_mends
-)
+confirm_mends = task(name="confirm-mends", timeout_seconds=300, cache_policy=NO_CACHE)(reconciling.confirm_mends)
 
 # Held by the flow around its tasks, by no task: a task ends before what it would guard.
 only_cull = hubs.only_cull
