@@ -60,17 +60,17 @@ def confirm_mends(
     """The outcomes, with those failed that are not seen to be mended within `settle`: what was done is told anyhow."""
     give_up = time.monotonic() + settle.total_seconds()
     told, seen = list(outcomes), f"and still so {settle.total_seconds():.0f} s later. Next: read the Hub's log"
-    open_ones = {index: action for index, action in enumerate(actions) if told[index].state == "done"}
-    while open_ones and time.monotonic() < give_up:
+    unsettled = {index: action for index, action in enumerate(actions) if told[index].state == "done"}
+    while unsettled and time.monotonic() < give_up:
         try:
             standing = read_standing(hub, cluster)
         except RiskhubError as error:
             seen = f"and what came of it not seen: {error}"
         else:
-            open_ones = {index: action for index, action in open_ones.items() if _is_as_before(action, standing)}
-        if open_ones:
+            unsettled = {index: action for index, action in unsettled.items() if _is_as_before(action, standing)}
+        if unsettled:
             time.sleep(0.5)
-    for index in open_ones:
+    for index in unsettled:
         told[index] = replace(told[index], state="failed", detail=f"answered as done, {seen}")
     return told
 
