@@ -123,10 +123,12 @@ def test_a_route_to_nothing_is_planned_by_a_dry_run_and_removed_by_an_execution(
 
 
 def test_a_server_killed_behind_the_hubs_back_is_cleared(env, fred):
-    for _ in range(5):  # every 30 s the Hub looks by itself
+    for _ in range(5):  # every 30 s the Hub looks by itself, and then there is nothing left to mend
         at_work(fred)
         (process,) = processes_of(env, FRED)
-        process.kill()
+        for each in (*process.children(recursive=True), process):  # a kernel lives a little longer, and counts as his
+            each.kill()
+        psutil.wait_procs([process], timeout=10)
         record = reconcile(execute=True)
         if record.outcomes and record.outcomes[0].detail.startswith("cleared"):
             break
