@@ -27,6 +27,9 @@ from tests.faults.oncall import OnCall
 pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
 
 FRED = "fred.o'neil@example.org"
+FORGET_FRED = """\
+update spawners set server_id = null, state = null where user_id = (select id from users where name like 'fred.o%')
+"""
 POLICY = ReconcilePolicy(grace=timedelta(seconds=1))
 
 
@@ -95,10 +98,10 @@ def put_route(stack: Stack, path: str, user: str) -> None:
     httpx.post(api, headers=token, json=route).raise_for_status()
 
 
-def forget_servers(stack: Stack, env: Environment) -> None:
-    """The Hub's database comes back from before anybody's server was started."""
+def forget_fred(stack: Stack, env: Environment) -> None:
+    """The Hub's database comes back from before his server was started."""
     with stopped(stack, "hub"):
-        ask(env.database, "update spawners set server_id = null, state = null")
+        ask(env.database, FORGET_FRED)
     until_it_answers(env.hub)
 
 
@@ -136,15 +139,16 @@ def test_a_server_killed_behind_the_hubs_back_is_cleared(env, fred):
     assert not fred.is_running()
 
 
-def test_a_plan_over_the_share_is_refused_and_ends_nobody_then_what_the_hub_forgot_is_ended(env, stack, fred):
+def test_a_plan_over_the_share_is_refused_and_ends_nobody_then_what_the_hub_forgot_is_ended(env, stack, ana, fred):
     (process,) = processes_of(env, FRED)
     family = [process, *process.children(recursive=True)]
     assert len(family) > 1
-    forget_servers(stack, env)
+    forget_fred(stack, env)
     record = reconcile(execute=True, policy=POLICY.model_copy(update={"max_share": 0.01, "at_least": 0}))
     assert record.state == "refused" and "more than the 0 allowed" in record.summary
     assert process.is_running()
     record = reconcile(execute=True)
-    assert record.state == "complete" and ("end", f"{FRED}/", "done") in told(record)
-    assert not [each for each in family if each.is_running()]
+    assert (record.state, told(record)) == ("complete", [("end", f"{FRED}/", "done")]), record.outcomes
+    assert not [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert ana.is_running() and not fred.is_running()
     at_work(fred)

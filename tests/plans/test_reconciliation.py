@@ -123,6 +123,10 @@ def test_what_the_hub_is_at_is_left_alone_with_all_that_goes_with_it(pending):
         assert plan_of(server(age=MINUTE, pending=pending), *there).actions == ()
 
 
+def test_what_an_earlier_start_left_is_left_alone_while_the_hub_is_at_the_server():
+    assert plan_of(server(pending="stop"), running(), running(age=2 * HOUR, uid="old"), route()).actions == ()
+
+
 def test_a_start_is_interrupted_above_the_limit_alone():
     starting = server(age=15 * MINUTE, pending="spawn")
     assert told(plan_of(starting).left_alone) == ["leave ana/: it starts since 900 s, the limit is 900 s"]
