@@ -29,7 +29,11 @@ COMMANDS: dict[str, Target] = {
         "storage": "flows.diagnose:diagnose_storage",
         "network": "flows.diagnose:diagnose_network",
     },
-    "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
+    "sessions": {
+        "list": "cli.sessions:list_sessions",
+        "cull": "cli.sessions:cull",
+        "reconcile": "flows.sessions:reconcile_sessions",
+    },
     "backup": {
         "run": "flows.backup:daily_backup",
         "homes": "flows.mirror:mirror_homes",
@@ -65,7 +69,7 @@ COMMANDS: dict[str, Target] = {
 HELP = {
     "health": "Look whether everything works.",
     "diagnose": "Answer why something, or somebody, does not work.",
-    "sessions": "Users' notebook servers: see them, stop the idle ones.",
+    "sessions": "Users' notebook servers: see them, stop the idle ones, mend what is astray.",
     "backup": "Recovery points of homes, database and configuration.",
     "restore": "Bring back what was lost or altered.",
     "recover": "Bring back all of it.",
@@ -85,6 +89,7 @@ HELP = {
     "diagnose network": "Why a page does not load, or something does not answer.",
     "sessions list": "The servers that run now.",
     "sessions cull": "Stop notebook servers that nobody uses.",
+    "sessions reconcile": "Mend what the Hub, its servers and its routes disagree on.",
     "backup run": "Take a recovery point.",
     "backup homes": "Make a point in time of all homes.",
     "backup shared": "Make a point in time of the shared folders.",

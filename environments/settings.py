@@ -26,6 +26,7 @@ from pydantic import (
 from domain.clock import utc_now
 from environments.base import Seconds, Settings
 from environments.culling import CullPolicy
+from environments.reconciling import ReconcilePolicy
 
 EnvironmentName = Literal["local", "dev", "uat", "prod"]
 
@@ -288,6 +289,7 @@ class Environment(Settings):
     prefect: PrefectSettings
     cluster: ClusterSettings | None = None
     culling: CullPolicy = CullPolicy()
+    reconciling: ReconcilePolicy = ReconcilePolicy()
     health: HealthSettings = HealthSettings()
     recovery: RecoverySettings | None = None
     retention: RetentionPolicy = RetentionPolicy()

@@ -1,4 +1,4 @@
-"""Users' sessions: stop what nobody uses."""
+"""Users' sessions: stop what nobody uses, and put right what the Hub, its servers and its routes disagree on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,24 @@ from domain.plan import Outcome
 from domain.record import Record
 from environments import EnvironmentName, load_environment
 from environments.culling import CullPolicy
+from environments.reconciling import ReconcilePolicy
 from flows.chapter import chapter
 from plans.culling import cull_summary, plan_culls
-from tasks.hub import confirm_stops, list_servers, only_cull, read_clock, require_scope, stop_servers
+from plans.reconciliation import agreement, is_astray, plan_reconciliation, reconciliation_summary
+from tasks.hub import (
+    confirm_mends,
+    confirm_stops,
+    list_servers,
+    mend,
+    only_cull,
+    only_reconciliation,
+    read_clock,
+    read_standing,
+    read_standing_again,
+    require_scope,
+    require_whole_sight,
+    stop_servers,
+)
 from tasks.records import publish_plan, record
 
 
@@ -51,4 +66,45 @@ def cull_idle_servers(
         findings=findings,
         measures={"servers": len(plan.actions) + len(plan.left_alone), "due": len(plan.actions)},
         summary=cull_summary(plan, outcomes, executed=execute),
+    )
+
+
+@chapter(name="reconcile-sessions")
+def reconcile_sessions(
+    environment: EnvironmentName = "local", policy: ReconcilePolicy | None = None, execute: bool = False
+) -> Record:
+    """Hold the Hub's servers, what really runs, and the proxy's routes against each other, and mend what is astray.
+
+    Run it when: every hour by schedule; by hand after a restore of the Hub's database, or when a user's server can
+    neither be reached nor started again.
+    What is out of order must be found so twice, the policy's grace apart, and is looked at again right before each
+    act. Pending servers below the limit are left alone, and so are pods and processes that bear no address of this Hub.
+    It never takes away more than the policy's share: such a plan is refused whole.
+    If it fails: the outcomes name each thing and the next step. A flow run may delete no pod: run it by hand, with
+    on-call's own kubeconfig. What the Hub is stuck with, only its restart mends.
+    """
+    env, started = load_environment(environment), utc_now()
+    policy, outcomes = policy or env.reconciling, list[Outcome]()
+    with only_reconciliation(env.hub, env.database) if execute else nullcontext():
+        require_whole_sight(env.hub)
+        if execute:
+            require_scope(env.hub, "delete:servers")
+        now = before = read_standing(env.hub, env.cluster)
+        if is_astray(before, policy):
+            now = read_standing_again(env.hub, env.cluster, after=policy.grace)
+        plan = plan_reconciliation(before, now, policy)
+        publish_plan(plan, environment=env)
+        if execute:
+            mended = mend(env.hub, plan.actions, env.cluster)
+            outcomes = confirm_mends(env.hub, plan.actions, mended, env.cluster)
+    return record(
+        flow="reconcile-sessions",
+        environment=env,
+        started_at=started,
+        plan=plan,
+        executed=execute,
+        outcomes=outcomes,
+        findings=[agreement(now, plan)],
+        measures={"servers": len(now.servers), "routes": len(now.routes), "astray": len(plan.actions)},
+        summary=reconciliation_summary(plan, outcomes, executed=execute),
     )

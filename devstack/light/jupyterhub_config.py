@@ -2,12 +2,14 @@
 
 So thousands of servers run in seconds. A stop takes LIGHT_STOP_SECONDS. What else a server does follows from the
 user's name: `stop-raises-*` raises in the spawner and leaves its process running, `stop-hangs-*` never ends,
-`start-hangs-*` stays pending, `poll-raises-*` answers 500 to a stop, `process-*` has a process of its own.
+`start-hangs-*` stays pending, `start-clings-*` too, and does not let itself be interrupted, `poll-raises-*` answers
+500 to a stop, `process-*` has a process of its own, `gone-*` is told as running and says nothing of itself.
 """
 
 import asyncio
 import os
 import subprocess
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -20,7 +22,7 @@ c = get_config()  # type: ignore[name-defined]
 
 class AnswersForEverybody(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(404 if self.path.startswith("/user/gone-") else 200)
         self.send_header("X-JupyterHub-Version", __version__)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -55,6 +57,9 @@ class LightSpawner(Spawner):  # type: ignore[misc]
     async def start(self) -> tuple[str, int]:
         if self.user.name.startswith("start-hangs-"):
             await asyncio.sleep(3600)
+        while self.user.name.startswith("start-clings-"):
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
         if self.user.name.startswith(("process-", "stop-raises-")):
             self.process = subprocess.Popen(["sleep", "3600"], env=self.get_env())
         self.running = True
@@ -95,6 +100,7 @@ c.JupyterHub.tornado_settings = {
     "slow_stop_timeout": float(os.environ["LIGHT_SLOW_STOP_SECONDS"]),
 }
 c.LightSpawner.args = []
+c.LightSpawner.start_timeout = 3600  # what hangs is interrupted, and does not end by itself
 c.LightSpawner.poll_interval = 3600
 c.LightSpawner.env_keep = ["PATH", "RISKHUB_STACK"]
 c.JupyterHub.services = [

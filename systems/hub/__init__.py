@@ -1,6 +1,16 @@
 """The JupyterHub, through its REST API and nothing else: servers, users, routes, version."""
 
-from systems.hub.condition import list_routes, read_clock, read_version, require_scope, server_url
+from systems.hub.condition import (
+    answers,
+    list_routes,
+    read_clock,
+    read_routes,
+    read_version,
+    require_scope,
+    require_whole_sight,
+    server_url,
+    sync_routes,
+)
 from systems.hub.login import log_in
 from systems.hub.servers import (
     end_server,
@@ -10,11 +20,12 @@ from systems.hub.servers import (
 )
 from systems.hub.stops import stop_servers
 from systems.hub.tokens import as_user, has_auth_state
-from systems.hub.turn import only_cull
+from systems.hub.turn import only_cull, only_reconciliation
 from systems.hub.users import HubUser, delete_user, ensure_user, read_user
 
 __all__ = [
     "HubUser",
+    "answers",
     "as_user",
     "delete_user",
     "end_server",
@@ -24,12 +35,16 @@ __all__ = [
     "list_servers",
     "log_in",
     "only_cull",
+    "only_reconciliation",
     "read_clock",
+    "read_routes",
     "read_server",
     "read_user",
     "read_version",
     "require_scope",
+    "require_whole_sight",
     "server_url",
     "start_server",
     "stop_servers",
+    "sync_routes",
 ]

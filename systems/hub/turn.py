@@ -1,4 +1,4 @@
-"""One cull of a Hub at a time: two at once would each stop the share that the policy allows one."""
+"""One cull, and one reconciliation, of a Hub at a time: two would each take the share that is allowed one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from domain.errors import Refused, Unreachable
 from environments.settings import DatabaseSettings, HubSettings
 
-_BUSY = "another cull of it runs now"
 _WAIT = "let it end; its record tells what it stopped"
 
 
+def only_cull(hub: HubSettings, database: DatabaseSettings | None = None) -> AbstractContextManager[None]:
+    """Hold the Hub's turn to cull; raises as `_turn`."""
+    return _turn("cull", hub, database)
+
+
+def only_reconciliation(hub: HubSettings, database: DatabaseSettings | None = None) -> AbstractContextManager[None]:
+    """Hold the Hub's turn to reconcile; raises as `_turn`. A cull beside it does no harm."""
+    return _turn("reconciliation", hub, database)
+
+
 @contextmanager
-def only_cull(hub: HubSettings, database: DatabaseSettings | None = None) -> Iterator[None]:
+def _turn(what: str, hub: HubSettings, database: DatabaseSettings | None) -> Iterator[None]:
     """Hold the Hub's turn: on this machine among one person's processes, and with `database` everywhere.
 
     Both locks end with the process that holds them, however it ends.
@@ -30,45 +39,45 @@ def only_cull(hub: HubSettings, database: DatabaseSettings | None = None) -> Ite
     digest = hashlib.sha256(hub.api_url.encode()).digest()
     with ExitStack() as held:
         held.enter_context(
-            _file_lock(hub, Path(tempfile.gettempdir()) / f"riskhub-cull-{os.getuid()}-{digest.hex()[:16]}")
+            _file_lock(what, hub, Path(tempfile.gettempdir()) / f"riskhub-{what}-{os.getuid()}-{digest.hex()[:16]}")
         )
         if database is not None:
-            held.enter_context(_database_lock(hub, database))
+            held.enter_context(_database_lock(what, hub, database))
         yield
 
 
 @contextmanager
-def _file_lock(hub: HubSettings, path: Path) -> Iterator[None]:
+def _file_lock(what: str, hub: HubSettings, path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refused(f"Hub at {hub.api_url}", _BUSY, _WAIT) from None
+            raise Refused(f"Hub at {hub.api_url}", f"another {what} of it runs now", _WAIT) from None
         yield
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def _database_lock(hub: HubSettings, database: DatabaseSettings) -> Iterator[None]:
-    """An advisory lock in the Hub's own database, which everybody who culls this Hub reaches."""
+def _database_lock(what: str, hub: HubSettings, database: DatabaseSettings) -> Iterator[None]:
+    """An advisory lock in the Hub's own database, which everybody who acts on this Hub reaches."""
     import psycopg2  # noqa: PLC0415 - not where a token is all there is
 
     try:
         connection = psycopg2.connect(
-            database.url.get_secret_value(), connect_timeout=5, application_name="riskhub cull"
+            database.url.get_secret_value(), connect_timeout=5, application_name=f"riskhub {what}"
         )
     except psycopg2.OperationalError:
         next_step = "start it, or see riskhub health check; nothing was stopped"
         raise Unreachable(
-            "Hub database", "it does not answer, so nobody can be kept from culling as well", next_step
+            "Hub database", f"it does not answer, so no other {what} can be kept out", next_step
         ) from None
     try:
         with connection.cursor() as cursor:
-            cursor.execute("select pg_try_advisory_lock(hashtext('riskhub cull'))")
+            cursor.execute("select pg_try_advisory_lock(hashtext(%s))", (f"riskhub {what}",))
             if cursor.fetchone() != (True,):
-                raise Refused(f"Hub at {hub.api_url}", _BUSY, _WAIT)
+                raise Refused(f"Hub at {hub.api_url}", f"another {what} of it runs now", _WAIT)
         connection.commit()
         yield
     finally:
