@@ -23,7 +23,12 @@ Target = str | Mapping[str, str]
 # A verb names a click command or a flow as "module:name"; a flow's command is made from its signature.
 COMMANDS: dict[str, Target] = {
     "health": {"check": "flows.health:daily_health_check", "pulse": "flows.health:health_pulse"},
-    "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
+    "sessions": {
+        "list": "cli.sessions:list_sessions",
+        "cull": "cli.sessions:cull",
+        "sample": "flows.utilisation:sample_utilisation",
+        "utilisation": "cli.utilisation:utilisation",
+    },
     "backup": {
         "run": "flows.backup:daily_backup",
         "homes": "flows.mirror:mirror_homes",
@@ -58,7 +63,7 @@ COMMANDS: dict[str, Target] = {
 
 HELP = {
     "health": "Look whether everything works.",
-    "sessions": "Users' notebook servers: see them, stop the idle ones.",
+    "sessions": "Users' notebook servers: see them, stop the idle ones, tell what they use.",
     "backup": "Recovery points of homes, database and configuration.",
     "restore": "Bring back what was lost or altered.",
     "recover": "Bring back all of it.",
@@ -74,6 +79,8 @@ HELP = {
     "health pulse": "Check in seconds what breaks from one minute to the next.",
     "sessions list": "The servers that run now.",
     "sessions cull": "Stop notebook servers that nobody uses.",
+    "sessions sample": "Keep what is used now; by schedule every hour.",
+    "sessions utilisation": "The week: who worked, what was used, what is full when.",
     "backup run": "Take a recovery point.",
     "backup homes": "Make a point in time of all homes.",
     "backup shared": "Make a point in time of the shared folders.",

@@ -6,7 +6,8 @@ A stop that raises inside the spawner is answered 204, and the Hub then lists a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -52,8 +53,8 @@ def confirm_stops(
     stopped = {outcome.target for outcome in outcomes if outcome.state == "done"}
     if cluster is not None:
         look, things = lambda: _pods(cluster), "the cluster's pods"
-    elif urlsplit(hub.api_url).hostname in _LOOPBACK:
-        look, things = lambda: _processes(hub.api_url), "this machine's processes"
+    elif runs_here(hub):
+        look, things = lambda: _processes(hub), "this machine's processes"
     else:
         seen = f"{len(stopped)} stops as the Hub tells of them: it runs elsewhere, and no cluster is configured"
         return list(outcomes), Finding(PROBE, "not configured", seen)
@@ -85,19 +86,32 @@ def _still_runs(outcome: Outcome, running: Running) -> Outcome:
     return replace(outcome, state="failed", detail=said)
 
 
-def _processes(api_url: str) -> list[Running]:
-    """The processes that a spawner of this Hub started here, and their children."""
-    found = []
+def runs_here(hub: HubSettings) -> bool:
+    """Are the servers of this Hub, when they are no pods, processes of this machine?"""
+    return urlsplit(hub.api_url).hostname in _LOOPBACK
+
+
+def server_processes(hub: HubSettings) -> Iterator[tuple[str, psutil.Process]]:
+    """The processes that a spawner of this Hub started here, and their children, each with its server's label."""
     for process in psutil.process_iter():
         try:
             variables = process.environ()
-            if variables.get("JUPYTERHUB_API_URL") != api_url or process.status() == psutil.STATUS_ZOMBIE:
+            if process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            label = f"{variables.get('JUPYTERHUB_USER')}/{variables.get('JUPYTERHUB_SERVER_NAME', '')}"
-            started = datetime.fromtimestamp(process.create_time(), UTC)
-            found.append(Running(label, f"its process {process.pid}", f"kill {process.pid}", started))
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
+        # a server knows its Hub by the address behind the proxy, and by the one that users see
+        public = variables.get("JUPYTERHUB_PUBLIC_HUB_URL", "").rstrip("/")
+        if hub.api_url in (variables.get("JUPYTERHUB_API_URL"), f"{public}/api"):
+            yield f"{variables.get('JUPYTERHUB_USER')}/{variables.get('JUPYTERHUB_SERVER_NAME', '')}", process
+
+
+def _processes(hub: HubSettings) -> list[Running]:
+    found = []
+    for label, process in server_processes(hub):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            started = datetime.fromtimestamp(process.create_time(), UTC)
+            found.append(Running(label, f"its process {process.pid}", f"kill {process.pid}", started))
     return found
 
 

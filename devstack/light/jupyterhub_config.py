@@ -113,6 +113,7 @@ c.JupyterHub.load_roles = [
             "read:servers",
             "delete:servers",
             "read:hub",
+            "read:metrics",
             "proxy",
             "admin:users!user=riskhub-check",
             "servers!user=riskhub-check",

@@ -1,4 +1,4 @@
-"""Users of the Hub, as far as the synthetic user needs: made before its check, removed after it."""
+"""Users of the Hub: who they are, and the synthetic one, made before its check and removed after it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from http import HTTPStatus
 from domain.errors import Refused
 from environments.settings import HubSettings
 from systems.hub.api import HubApi, user_path
+
+
+def list_user_names(hub: HubSettings) -> list[str]:
+    """Everybody the Hub knows, in its order.
+
+    Raises:
+        Unreachable, Refused: see `HubApi`.
+    """
+    with HubApi(hub) as api:
+        return [str(user["name"]) for user in api.pages("/users")]
 
 
 def ensure_user(hub: HubSettings, user: str) -> None:
