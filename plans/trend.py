@@ -59,7 +59,7 @@ class Forecast:
     Attributes:
         trend: None where there are too few samples.
         date: the trend's, where it grows.
-        earliest, latest: of the interval; `latest` is None where it may well never be.
+        earliest, latest: of the interval, none where that is never, or too far away to be told.
     """
 
     verdict: Verdict
@@ -80,9 +80,9 @@ def forecast(seen: Iterable[Seen], limit: float | None, *, now: datetime) -> For
         return Forecast("no limit" if limit is None else "too few samples")
     if limit is None:
         return Forecast("no limit", trend)
-    if trend.per_day <= 0:
-        return Forecast("not growing", trend)
     date, earliest, latest = (_reaches(points, slope, limit, now) for slope in (trend.per_day, trend.high, trend.low))
+    if trend.per_day <= 0:
+        return Forecast("not growing", trend, None, earliest)
     if date is None:
         return Forecast("not within ten years", trend, None, earliest)
     return Forecast("grows", trend, date, earliest, latest)
@@ -122,11 +122,6 @@ def since_last_step(points: Sequence[Seen]) -> Sequence[Seen]:
     return points
 
 
-def increase(values: Iterable[float]) -> float:
-    """By how much a counter grew that begins at zero again when its process does."""
-    return sum(after - before if after >= before else after for before, after in pairwise(values))
-
-
 def _interval(slopes: Sequence[float], count: int, alike: float) -> tuple[float, float]:
     """Sen's, as scipy.stats.theilslopes has it, with the variance of so resembling samples."""
     variance = count * (count - 1) * (2 * count + 5) / 18 * (1 + alike) / (1 - alike)
@@ -156,10 +151,10 @@ def _reaches(points: Sequence[Seen], slope: float, limit: float, now: datetime) 
         return None
     first = points[0].at
     level = median(each.value - slope * _days(first, each.at) for each in points)
-    days = (limit - level) / slope
-    if days > (now - first + FURTHEST) / _DAY:
-        return None
-    return max(first + days * _DAY, now)
+    days, passed = (limit - level) / slope, _days(first, now)
+    if days <= passed:
+        return now
+    return first + days * _DAY if days <= passed + FURTHEST / _DAY else None
 
 
 def _days(begin: datetime, end: datetime) -> float:

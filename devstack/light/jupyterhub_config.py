@@ -2,7 +2,8 @@
 
 So thousands of servers run in seconds. A stop takes LIGHT_STOP_SECONDS. What else a server does follows from the
 user's name: `stop-raises-*` raises in the spawner and leaves its process running, `stop-hangs-*` never ends,
-`start-hangs-*` stays pending, `poll-raises-*` answers 500 to a stop, `process-*` has a process of its own.
+`start-hangs-*` stays pending, `start-raises-*` fails, `poll-raises-*` answers 500 to a stop, `process-*` has a
+process of its own.
 """
 
 import asyncio
@@ -55,6 +56,8 @@ class LightSpawner(Spawner):  # type: ignore[misc]
     async def start(self) -> tuple[str, int]:
         if self.user.name.startswith("start-hangs-"):
             await asyncio.sleep(3600)
+        if self.user.name.startswith("start-raises-"):
+            raise RuntimeError("the start failed inside the spawner")
         if self.user.name.startswith(("process-", "stop-raises-")):
             self.process = subprocess.Popen(["sleep", "3600"], env=self.get_env())
         self.running = True

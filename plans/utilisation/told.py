@@ -169,11 +169,12 @@ def _of_the_mirror(report: Report) -> Finding:
 def _when(coming: Forecast) -> str:
     if coming.verdict == "grows" and coming.date:
         return f"full on {coming.date:%Y-%m-%d} ({_interval(coming)})"
-    if coming.verdict == "not within ten years" and coming.earliest:
-        return f"not full within ten years, {coming.earliest:%Y-%m-%d} at the earliest"
+    if coming.earliest:
+        return f"{coming.verdict}, full on {coming.earliest:%Y-%m-%d} at the earliest"
     return {
         "full": "it is full",
         "no limit": "nobody knows its limit",
+        "not within ten years": "not full within ten years",
         "too few samples": "too few samples for a trend: it wants seven days of them since the last step",
     }.get(coming.verdict, coming.verdict)
 

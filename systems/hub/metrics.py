@@ -8,6 +8,7 @@ from domain.errors import Refused
 from domain.utilisation import SpawnCount, Spawns
 from environments.settings import HubSettings
 from systems.hub.api import HubApi
+from systems.hub.condition import require_scope
 
 _SPAWNS = "jupyterhub_server_spawn_duration_seconds"
 _BEGAN = "process_start_time_seconds"
@@ -20,6 +21,7 @@ def read_spawns(hub: HubSettings) -> Spawns:
         Refused: the token may not read them, or they are not as of Hub 6.
         Unreachable: see `HubApi`.
     """
+    require_scope(hub, "read:metrics")  # to another token it answers 403 and no word why
     with HubApi(hub) as api:
         return spawns_in(api.text("/metrics"), api.thing)
 
