@@ -58,9 +58,8 @@ def test_a_session_is_as_long_as_it_was_seen_whatever_samples_are_missing_or_cam
 
 def test_a_session_over_the_weeks_beginning_counts_from_there() -> None:
     began = BEGINS - 50 * HOUR
-    assert hours_of(
-        week(sample(BEGINS - HOUR, server("otto", began)), sample(BEGINS + HOUR, server("otto", began)))
-    ) == {"otto": 1.0}
+    samples = [sample(BEGINS + hour * HOUR, server("otto", began)) for hour in (-1, 1)]
+    assert hours_of(week(*samples)) == {"otto": 1.0}
 
 
 def test_two_sessions_and_two_servers_of_one_user_add_up() -> None:
