@@ -135,9 +135,14 @@ def test_a_sample_tells_work_stores_and_spawns_and_its_figures_arrive_without_a_
 
 def test_spawns_that_fail_between_two_samples_are_counted(env, people, stack):
     before = json.loads(report("--json"))["spawns"]
-    dina = Person.log_in("dina", stack.public_url)
+    dina = Person.log_in("dina", stack.public_url)  # which starts a server
+    give_up = time.monotonic() + 60
+    while not dina.is_running():
+        assert time.monotonic() < give_up
+        time.sleep(0.5)
+    dina.stop_server()
     home = env.homes.user_data / "dina"
-    assert not home.exists()
+    aside = home.rename(home.with_name("dina-aside"))
     home.write_text("a file where a home should be")  # the Hub's hook cannot make the folder
     try:
         for _ in range(2):
@@ -145,6 +150,7 @@ def test_spawns_that_fail_between_two_samples_are_counted(env, people, stack):
                 dina.start_server()
     finally:
         home.unlink()
+        aside.rename(home)
     sampled()
     after = json.loads(report("--json"))["spawns"]
     assert after["failed"] - before["failed"] == 2
