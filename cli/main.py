@@ -33,6 +33,8 @@ COMMANDS: dict[str, Target] = {
         "list": "cli.sessions:list_sessions",
         "cull": "cli.sessions:cull",
         "reconcile": "flows.sessions:reconcile_sessions",
+        "sample": "flows.utilisation:sample_utilisation",
+        "utilisation": "cli.utilisation:utilisation",
     },
     "backup": {
         "run": "flows.backup:daily_backup",
@@ -69,7 +71,7 @@ COMMANDS: dict[str, Target] = {
 HELP = {
     "health": "Look whether everything works.",
     "diagnose": "Answer why something, or somebody, does not work.",
-    "sessions": "Users' notebook servers: see them, stop the idle ones, mend what is astray.",
+    "sessions": "Users' notebook servers: see them, stop the idle ones, mend what is astray, tell what they use.",
     "backup": "Recovery points of homes, database and configuration.",
     "restore": "Bring back what was lost or altered.",
     "recover": "Bring back all of it.",
@@ -90,6 +92,8 @@ HELP = {
     "sessions list": "The servers that run now.",
     "sessions cull": "Stop notebook servers that nobody uses.",
     "sessions reconcile": "Mend what the Hub, its servers and its routes disagree on.",
+    "sessions sample": "Keep what is used now; by schedule every hour.",
+    "sessions utilisation": "The week: who worked, what was used, what is full when.",
     "backup run": "Take a recovery point.",
     "backup homes": "Make a point in time of all homes.",
     "backup shared": "Make a point in time of the shared folders.",

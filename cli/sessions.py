@@ -27,17 +27,20 @@ from cli.flow_command import (
 from cli.options import options_of
 from cli.prefect_session import prefect_session
 from domain.clock import utc_now
-from domain.errors import Refused
+from domain.errors import Refused, RiskhubError
 from domain.health import Finding
 from domain.plan import Outcome
 from domain.record import Record, planned_actions, state_of
 from domain.sessions import Server, Verdict
+from domain.text import size, visible
+from domain.utilisation import Usage
 from environments import EnvironmentName, load_environment
 from environments.culling import CullPolicy
-from environments.settings import HubSettings
+from environments.settings import ClusterSettings, HubSettings
 from plans.culling import cull_summary, judge, plan_culls
 from systems.hub import list_servers, only_cull, read_clock, require_scope, stop_servers
 from systems.running import confirm_stops
+from systems.server_usage import NOT_SEEN, server_usage
 
 FLOW = "flows.sessions:cull_idle_servers"
 
@@ -99,27 +102,38 @@ cull = _cull()
 
 
 def _list(environment: EnvironmentName | None, as_json: bool) -> None:
-    """The servers that run now: who, since when, last active, and what the culling policy would do and when.
+    """The servers that run now: who, since when, last active, what they use, what the culling policy would do and when.
 
+    Processors and memory are those of the server's pod, or of its processes where the Hub is on this machine.
     The time of a stop is that of nobody using the server from now on, by the rules that hold now.
     """
-    hub, policy = None if environment else _hub_of_the_variables(), CullPolicy()
+    hub, policy, cluster = None if environment else _hub_of_the_variables(), CullPolicy(), None
     if hub is None:
         settings = load_environment(environment or "local")
-        hub, policy = settings.hub, settings.culling
+        hub, policy, cluster = settings.hub, settings.culling, settings.cluster
     now = read_clock(hub)
     judged = [(server, judge(server, policy, now=now)) for server in list_servers(hub)]
+    used = _usage(hub, cluster)
     if as_json:
-        click.echo(json.dumps({"state": "complete", "servers": [_as_json(*each) for each in judged]}))
+        click.echo(
+            json.dumps(
+                {
+                    "state": "complete",
+                    "servers": [_as_json(*each, used.get(each[0].label, NOT_SEEN)) for each in judged],
+                }
+            )
+        )
         return
     print_table(
-        ("SERVER", "STATE", "STARTED (UTC)", "LAST ACTIVITY (UTC)", "PROFILE", "STOP AT (UTC)", "WHY"),
+        ("SERVER", "STATE", "STARTED (UTC)", "LAST ACTIVITY (UTC)", "CPU", "MEMORY", "PROFILE", "STOP AT (UTC)", "WHY"),
         (
             (
                 server.label,
                 server.pending or ("ready" if server.ready else "not ready"),
                 _shown(server.started),
                 _shown(server.last_activity),
+                _cores(used.get(server.label, NOT_SEEN)),
+                _memory(used.get(server.label, NOT_SEEN)),
                 server.profile or "-",
                 "now" if verdict.due else _shown(verdict.stop_at),
                 verdict.reason,
@@ -129,7 +143,30 @@ def _list(environment: EnvironmentName | None, as_json: bool) -> None:
     )
 
 
-def _as_json(server: Server, verdict: Verdict) -> dict[str, Any]:
+def _usage(hub: HubSettings, cluster: ClusterSettings | None) -> dict[str, Usage]:
+    """What the servers use, by label; who they are is told also where that cannot be seen."""
+    try:
+        return server_usage(hub, cluster) or {}
+    except RiskhubError as error:
+        click.echo(f"riskhub: what the servers use is not seen: {visible(str(error))}", err=True)
+        return {}
+
+
+def _cores(used: Usage) -> str:
+    if used["cpu_cores"] is None:
+        return "-"
+    asked = used["cpu_requested_cores"]
+    return f"{used['cpu_cores']:.2f}" + (f" of {asked:.2f}" if asked else "")
+
+
+def _memory(used: Usage) -> str:
+    if used["memory_bytes"] is None:
+        return "-"
+    asked = used["memory_requested_bytes"]
+    return size(used["memory_bytes"]) + (f" of {size(asked)}" if asked else "")
+
+
+def _as_json(server: Server, verdict: Verdict, used: Usage) -> dict[str, Any]:
     return {
         "user": server.user,
         "name": server.name,
@@ -139,6 +176,7 @@ def _as_json(server: Server, verdict: Verdict) -> dict[str, Any]:
         "groups": list(server.groups),
         "started": _iso(server.started),
         "last_activity": _iso(server.last_activity),
+        **used,
         "policy": {
             "action": "stop" if verdict.due else "leave",
             "stop_at": _iso(verdict.stop_at),

@@ -81,6 +81,7 @@ class Pod:
     Attributes:
         component: its label `component`, e.g. "hub"; `kube-dns` for CoreDNS.
         user: whose notebook server it is, by the name the Hub knows; empty for the platform's own pods.
+        server: that server's name; empty for the default one.
         reason, message: of the pod itself, e.g. `Evicted`.
         unschedulable: the scheduler's words while no node takes it.
         requests: what it asks of a quota (`requests.cpu`, `limits.memory`, `pods`, ...).
@@ -94,6 +95,7 @@ class Pod:
     phase: str
     created_at: datetime
     user: str = ""
+    server: str = ""
     ready: bool = False
     reason: str = ""
     message: str = ""

@@ -1,4 +1,4 @@
-"""Words that came from elsewhere: user and file names, messages of other programs."""
+"""Words that came from elsewhere (user and file names, messages of other programs), and bytes in words."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ def visible(text: str) -> str:
         character.encode("unicode_escape").decode() if _moves(unicodedata.category(character)) else character
         for character in text
     )
+
+
+def size(number: float) -> str:
+    """Bytes as people say them: 12 KiB, 512 MiB, 4.0 GiB."""
+    if abs(number) >= 2**30:
+        return f"{number / 2**30:.1f} GiB"
+    return f"{number / 2**20:.0f} MiB" if abs(number) >= 2**20 or not number else f"{number / 2**10:.0f} KiB"
 
 
 def _moves(category: str) -> bool:

@@ -275,6 +275,22 @@ class RetentionPolicy(Settings):
     at_least: int = Field(default=7, ge=0)
 
 
+class UtilisationSettings(Settings):
+    """What the trends of storage, database and quotas are held against.
+
+    Attributes:
+        trend: they are drawn from the samples of so long.
+        warn_within: what is full sooner than this is told as degraded.
+        homes_limit: bytes; the size of the file system by default, and EFS has none.
+        database_limit: bytes of disk that the database's server was given, which the server itself does not know.
+    """
+
+    trend: Seconds = timedelta(days=90)
+    warn_within: Seconds = timedelta(days=30)
+    homes_limit: int | None = Field(default=None, gt=0)
+    database_limit: int | None = Field(default=None, gt=0)
+
+
 class Environment(Settings):
     """One environment, whole."""
 
@@ -293,6 +309,7 @@ class Environment(Settings):
     health: HealthSettings = HealthSettings()
     recovery: RecoverySettings | None = None
     retention: RetentionPolicy = RetentionPolicy()
+    utilisation: UtilisationSettings = UtilisationSettings()
 
     @property
     def label(self) -> str:

@@ -6,7 +6,7 @@ A stop that raises inside the spawner is answered 204, and the Hub then lists a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ def read_running(hub: HubSettings, cluster: ClusterSettings | None = None) -> tu
     """
     if cluster is not None:
         return tuple(_pods(hub, cluster))
-    if urlsplit(hub.api_url).hostname in _LOOPBACK:
+    if runs_here(hub):
         return tuple(_processes(hub))
     return None
 
@@ -80,7 +80,7 @@ def confirm_stops(
     """
     stopped = {outcome.target for outcome in outcomes if outcome.state == "done"}
     things = "this machine's processes" if cluster is None else "the cluster's pods"
-    if cluster is None and urlsplit(hub.api_url).hostname not in _LOOPBACK:
+    if cluster is None and not runs_here(hub):
         seen = f"{len(stopped)} stops as the Hub tells of them: it runs elsewhere, and no cluster is configured"
         return list(outcomes), Finding(PROBE, "not configured", seen)
     try:
@@ -111,29 +111,40 @@ def _still_runs(outcome: Outcome, running: Running) -> Outcome:
     return replace(outcome, state="failed", detail=said)
 
 
-def _processes(hub: HubSettings) -> list[Running]:
-    """What spawners of this Hub started here: processes that bear its addresses, and are no child of another one."""
-    found: dict[int, tuple[int, Running]] = {}
+def runs_here(hub: HubSettings) -> bool:
+    """Are the servers of this Hub, when they are no pods, processes of this machine?"""
+    return urlsplit(hub.api_url).hostname in _LOOPBACK
+
+
+def server_processes(hub: HubSettings) -> Iterator[tuple[tuple[str, str], psutil.Process]]:
+    """The processes that a spawner of this Hub started here, and their children, each with its user and server name."""
     for process in psutil.process_iter():
         try:
             variables = process.environ()
-            if not _made_by(hub, variables) or process.status() == psutil.STATUS_ZOMBIE:
+            if process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            began, parent = process.create_time(), process.ppid()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        found[process.pid] = (
-            parent,
-            Running(
-                user=variables["JUPYTERHUB_USER"],
-                name=variables.get("JUPYTERHUB_SERVER_NAME", ""),
+        if _made_by(hub, variables):
+            yield (variables["JUPYTERHUB_USER"], variables.get("JUPYTERHUB_SERVER_NAME", "")), process
+
+
+def _processes(hub: HubSettings) -> list[Running]:
+    """What spawners of this Hub started here, each with its children as one."""
+    found: dict[int, tuple[int, Running]] = {}
+    for (user, name), process in server_processes(hub):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            began, number = process.create_time(), process.pid
+            running = Running(
+                user=user,
+                name=name,
                 kind="process",
-                id=str(process.pid),
+                id=str(number),
                 uid=str(began),
-                end=f"kill {process.pid}",
+                end=f"kill {number}",
                 started=datetime.fromtimestamp(began, UTC),
-            ),
-        )
+            )
+            found[number] = (process.ppid(), running)
     return [running for parent, running in found.values() if parent not in found]
 
 

@@ -82,6 +82,11 @@ def links_part(links: Mapping[str, str]) -> str:
     return "## Where to look\n\n" + "\n".join(_link(name, where) for name, where in links.items()) if links else ""
 
 
+def table_part(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table under its title, cut where it is too long to be read."""
+    return "\n\n".join([f"## {escaped(title)}", _table(head, rows[:ROWS]), *_more(len(rows), "")])
+
+
 def _actions(heading: str, actions: Sequence[PlannedAction]) -> list[str]:
     if not actions:
         return []
@@ -96,8 +101,8 @@ def _outcomes(record: Record) -> list[str]:
     return [f"## Outcomes ({len(worst_first)})", table, *_more(len(worst_first))]
 
 
-def _more(count: int) -> list[str]:
-    return [f"… and {count - ROWS} more; the evidence lists every one."] if count > ROWS else []
+def _more(count: int, where: str = "; the evidence lists every one") -> list[str]:
+    return [f"… and {count - ROWS} more{where}."] if count > ROWS else []
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

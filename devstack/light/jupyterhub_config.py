@@ -2,8 +2,9 @@
 
 So thousands of servers run in seconds. A stop takes LIGHT_STOP_SECONDS. What else a server does follows from the
 user's name: `stop-raises-*` raises in the spawner and leaves its process running, `stop-hangs-*` never ends,
-`start-hangs-*` stays pending, `start-clings-*` too, and does not let itself be interrupted, `poll-raises-*` answers
-500 to a stop, `process-*` has a process of its own, `gone-*` is told as running and says nothing of itself.
+`start-hangs-*` stays pending, `start-clings-*` too, and does not let itself be interrupted, `start-raises-*` fails,
+`poll-raises-*` answers 500 to a stop, `process-*` has a process of its own, `gone-*` is told as running and says
+nothing of itself.
 """
 
 import asyncio
@@ -60,6 +61,8 @@ class LightSpawner(Spawner):  # type: ignore[misc]
         while self.user.name.startswith("start-clings-"):
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(3600)
+        if self.user.name.startswith("start-raises-"):
+            raise RuntimeError("the start failed inside the spawner")
         if self.user.name.startswith(("process-", "stop-raises-")):
             self.process = subprocess.Popen(["sleep", "3600"], env=self.get_env())
         self.running = True
@@ -119,6 +122,7 @@ c.JupyterHub.load_roles = [
             "read:servers",
             "delete:servers",
             "read:hub",
+            "read:metrics",
             "proxy",
             "admin:users!user=riskhub-check",
             "servers!user=riskhub-check",

@@ -367,6 +367,7 @@ def configure_operations_service():
                 "read:servers",
                 "delete:servers",
                 "read:hub",
+                "read:metrics",
                 "proxy",
                 f"admin:users!user={synthetic}",
                 f"servers!user={synthetic}",

@@ -11,7 +11,8 @@ from typing import get_args
 
 from domain.cluster import ClusterSnapshot
 from domain.health import Finding, Kind
-from plans.cluster.causes import KIND_OF_AREA, RECENT, Area, size, why_workload_waits
+from domain.text import size
+from plans.cluster.causes import KIND_OF_AREA, RECENT, Area, why_workload_waits
 from plans.cluster.troubles import ALMOST, SPENT_BY_A_SERVER, Trouble, asked_for, servers_of, troubles_of
 
 AREAS: tuple[Area, ...] = get_args(Area)

@@ -15,6 +15,7 @@ from typing import Literal
 
 from domain.cluster import Clue, ClueKind, ClusterSnapshot, Container, Event, Pod, Workload
 from domain.health import Kind, KindIfAny
+from domain.text import size
 
 Area = Literal[
     "cluster-nodes",
@@ -147,11 +148,6 @@ def of_clue(clue: Clue, thing: str) -> Cause | None:
     what, next_step, area = _CLUES[clue.kind]
     kind = _KIND_OF_CLUE.get(clue.kind, "")
     return Cause(thing, what.format(detail=clue.detail or "its server"), next_step, area, kind)
-
-
-def size(number: float) -> str:
-    """Bytes as people say them: 512 MiB, 4.0 GiB."""
-    return f"{number / 2**30:.1f} GiB" if number >= 2**30 else f"{number / 2**20:.0f} MiB"
 
 
 _CLUES: dict[ClueKind, tuple[str, str, Area | Literal[""]]] = {

@@ -13,6 +13,7 @@ from typing import Literal
 
 from domain.cluster import Clue, ClusterSnapshot, Need, Pod, QuotaLine, Workload
 from domain.health import Kind, KindIfAny
+from domain.text import size
 from plans.cluster.causes import (
     BIND_CLAIM,
     BRING_IT_BACK,
@@ -27,7 +28,6 @@ from plans.cluster.causes import (
     of_clue,
     over_quota,
     pods_of,
-    size,
     why_pod_waits,
     why_workload_waits,
 )

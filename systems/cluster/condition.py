@@ -23,6 +23,7 @@ _WORKLOADS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemo
 _LOG_LINES = 400
 _LOG_SECONDS = 120  # a trouble that was mended must not be told for long
 _POLL_SECONDS = 1.0
+_UNKNOWN = (None, None)
 
 
 def read_version(cluster: Cluster) -> str:
@@ -41,9 +42,9 @@ def look(cluster: Cluster, *, seen: tuple[Pod, ...] = ()) -> ClusterSnapshot:
     hub, ours = cluster.settings.namespace, cluster.settings.operations_namespace
     namespaces = (hub, ours)
     nodes, metrics = _nodes(cluster)
-    used = _memory_used(cluster, hub) if metrics else {}
+    used = pods_used(cluster, hub) if metrics else {}
     pods = [
-        objects.pod(item, memory_used=used.get(item["metadata"]["name"]) if space == hub else None)
+        objects.pod(item, memory_used=used.get(item["metadata"]["name"], _UNKNOWN)[1] if space == hub else None)
         for space in namespaces
         for item in cluster.items(f"/api/v1/namespaces/{space}/pods")
     ]
@@ -146,12 +147,22 @@ def _nodes(cluster: Cluster) -> tuple[tuple[Any, ...], bool]:
     return tuple(objects.node(item, usage.get(item["metadata"]["name"])) for item in items), bool(told)
 
 
-def _memory_used(cluster: Cluster, namespace: str) -> dict[str, float]:
+def pods_used(cluster: Cluster, namespace: str) -> dict[str, tuple[float, float]]:
+    """Cores and bytes that each pod uses, by its name; none where the metrics API, which is an add-on, does not answer.
+
+    Raises:
+        Refused: we may not ask it.
+    """
     path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods"
-    return {
-        item["metadata"]["name"]: sum(objects.amount(each["usage"]["memory"]) for each in item["containers"])
-        for item in cluster.items(path)
-    }
+    try:
+        told = list(cluster.items(path))
+    except (NotThere, Unreachable):
+        return {}
+    return {item["metadata"]["name"]: (_used(item, "cpu"), _used(item, "memory")) for item in told}
+
+
+def _used(item: Any, resource: str) -> float:
+    return sum(objects.amount(each["usage"][resource]) for each in item["containers"])
 
 
 def _services(cluster: Cluster, namespace: str) -> list[Service]:

@@ -11,7 +11,7 @@ from domain.clock import to_utc
 from domain.cluster import Claim, Container, Event, Node, Pod, QuotaLine, Service, Workload
 from domain.needs import needs_of
 
-USER = "hub.jupyter.org/username"
+USER, SERVER = "hub.jupyter.org/username", "hub.jupyter.org/servername"
 PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
 
@@ -26,7 +26,7 @@ def amount(quantity: str | int | float) -> float:
 def pod(item: Any, *, memory_used: float | None = None) -> Pod:
     """A Pod."""
     metadata, spec, status = item["metadata"], item["spec"], item.get("status") or {}
-    labels = metadata.get("labels") or {}
+    labels, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
     conditions = {each["type"]: each for each in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled") or {}
     return Pod(
@@ -36,7 +36,8 @@ def pod(item: Any, *, memory_used: float | None = None) -> Pod:
         component=labels.get("component") or labels.get("k8s-app") or "",
         phase=status.get("phase") or "Pending",
         created_at=_moment(metadata["creationTimestamp"]),
-        user=(metadata.get("annotations") or {}).get(USER) or "",
+        user=notes.get(USER) or "",
+        server=notes.get(SERVER) or "",
         ready=(conditions.get("Ready") or {}).get("status") == "True",
         reason=status.get("reason") or "",
         message=status.get("message") or "",

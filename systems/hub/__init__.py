@@ -12,6 +12,7 @@ from systems.hub.condition import (
     sync_routes,
 )
 from systems.hub.login import log_in
+from systems.hub.metrics import read_spawns
 from systems.hub.servers import (
     end_server,
     list_servers,
@@ -21,7 +22,7 @@ from systems.hub.servers import (
 from systems.hub.stops import stop_servers
 from systems.hub.tokens import as_user, has_auth_state
 from systems.hub.turn import only_cull, only_reconciliation
-from systems.hub.users import HubUser, delete_user, ensure_user, read_user
+from systems.hub.users import HubUser, delete_user, ensure_user, list_user_names, read_user
 
 __all__ = [
     "HubUser",
@@ -33,12 +34,14 @@ __all__ = [
     "has_auth_state",
     "list_routes",
     "list_servers",
+    "list_user_names",
     "log_in",
     "only_cull",
     "only_reconciliation",
     "read_clock",
     "read_routes",
     "read_server",
+    "read_spawns",
     "read_user",
     "read_version",
     "require_scope",

@@ -92,6 +92,13 @@ class HubApi:
         response = self._send("GET", path, query=query)
         return None if response.status_code == HTTPStatus.NOT_FOUND else self._json(response)
 
+    def text(self, path: str) -> str:
+        """The text at `path`."""
+        response = self._send("GET", path)
+        if response.status_code != HTTPStatus.OK:
+            raise self._no_api(response)
+        return response.text
+
     def page(self, path: str, *, offset: int = 0, limit: int = PAGE, **query: str | int) -> Page:
         """One page of a paged list."""
         response = self._send("GET", path, query={**query, "offset": offset, "limit": limit})

@@ -1,4 +1,4 @@
-"""Users of the Hub: read, and as far as the synthetic user needs it made before its check and removed after it."""
+"""Users of the Hub: who they are, and the synthetic one, made before its check and removed after it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ def read_user(hub: HubSettings, user: str) -> HubUser | None:
             return None
         model = _UserModel.model_validate(found)
         return HubUser(user, model.groups, model.last_activity, tuple(servers_of(api, found)))
+
+
+def list_user_names(hub: HubSettings) -> list[str]:
+    """Everybody the Hub knows, in its order.
+
+    Raises:
+        Unreachable, Refused: see `HubApi`.
+    """
+    with HubApi(hub) as api:
+        return [str(user["name"]) for user in api.pages("/users")]
 
 
 def ensure_user(hub: HubSettings, user: str) -> None:

@@ -15,6 +15,7 @@ from systems.mirror.restore import RestoreResult, apply_restore
 from systems.mirror.restore_plan import RestorePlan, plan_restore
 from systems.mirror.retention import Retention, retention
 from systems.mirror.shards import Batch, Part, Shard, batch_of, plan_batch, starts_of
+from systems.mirror.sizes import home_sizes
 from systems.mirror.verify import VerifyResult, verify
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "apply_restore",
     "batch_of",
     "history",
+    "home_sizes",
     "join_shards",
     "last_point",
     "parse_location",

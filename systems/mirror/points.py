@@ -158,7 +158,7 @@ def find_point(bucket: Bucket, *, at: datetime | None, point: str | None) -> int
         return _named(bucket, shelf, point)
     if at is None:
         return shelf.last
-    found = _last_until(bucket, shelf, at)
+    found = last_until(bucket, shelf, at)
     if found is None:
         first = load_point(bucket, shelf.sequences[0]).created_at
         raise Refused(thing, f"its first point is of {first.isoformat()}, after {at.isoformat()}", "give a later time")
@@ -175,7 +175,7 @@ def last_point(location: MirrorLocation, at: datetime | None = None) -> Point | 
     shelf = look_at_shelf(bucket)
     if at is None:
         return newest_point(bucket, shelf)
-    found = _last_until(bucket, shelf, at)
+    found = last_until(bucket, shelf, at)
     return None if found is None else load_point(bucket, found)
 
 
@@ -201,7 +201,8 @@ def history(location: MirrorLocation) -> tuple[Point, ...]:
     return tuple(run_all(lambda sequence: load_point(bucket, sequence), sequences, AT_ONCE))
 
 
-def _last_until(bucket: Bucket, shelf: Shelf, at: datetime) -> int | None:
+def last_until(bucket: Bucket, shelf: Shelf, at: datetime) -> int | None:
+    """The number of the last point not after `at`, read as `find_point` reads times; None where all are later."""
     moment = to_utc(at)
     if moment.microsecond == 0:
         moment += timedelta(microseconds=999_999)

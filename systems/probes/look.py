@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from queue import Empty, SimpleQueue
-from threading import Thread
 
 from domain.errors import RiskhubError
 from domain.health import Finding, FindingState, Kind, KindIfAny
+from systems.deadline import Late, within
 
 log = logging.getLogger(__name__)
 
@@ -44,26 +43,16 @@ class Probe:
 
 
 def carry_out(probe: Probe) -> Finding:
-    """Look, and answer within the probe's deadline.
-
-    The look runs in a thread of its own which is abandoned when it is late: a hung NFS mount blocks even
-    `statvfs` for ever, and no client's timeout helps against it.
-    """
+    """Look, and answer within the probe's deadline; see `within`."""
     started = time.monotonic()
-    answer: SimpleQueue[Seen | Exception] = SimpleQueue()
-
-    def look() -> None:
-        try:
-            answer.put(probe.look())
-        except Exception as error:  # it crosses to the waiting thread, which tells it
-            answer.put(error)
-
-    Thread(target=look, name=f"probe-{probe.name}", daemon=True).start()
-    seconds = probe.deadline.total_seconds()
+    seen: Seen | Exception
     try:
-        seen = answer.get(timeout=seconds)
-    except Empty:
+        seen = within(probe.deadline, probe.look, name=f"probe-{probe.name}")
+    except Late:
+        seconds = probe.deadline.total_seconds()
         seen = Seen(f"no answer within {seconds:.0f} s", "failed", "look at the part itself: it hangs")
+    except Exception as error:
+        seen = error
     if isinstance(seen, RiskhubError):
         seen = Seen(f"{seen.thing}: {seen.cause}", "failed", seen.next_step, seen.kind)
     elif isinstance(seen, Exception):
