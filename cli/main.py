@@ -22,7 +22,11 @@ Target = str | Mapping[str, str]
 
 # A verb names a click command or a flow as "module:name"; a flow's command is made from its signature.
 COMMANDS: dict[str, Target] = {
-    "health": {"check": "flows.health:daily_health_check", "pulse": "flows.health:health_pulse"},
+    "health": {
+        "check": "flows.health:daily_health_check",
+        "pulse": "flows.health:health_pulse",
+        "logs": "flows.logs:watch_logs",
+    },
     "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
     "backup": {
         "run": "flows.backup:daily_backup",
@@ -72,6 +76,7 @@ HELP = {
     "day": "A day of operations on the embedded stack.",
     "health check": "Check every part from the outside in.",
     "health pulse": "Check in seconds what breaks from one minute to the next.",
+    "health logs": "Count what the logs tell of trouble since the last time.",
     "sessions list": "The servers that run now.",
     "sessions cull": "Stop notebook servers that nobody uses.",
     "backup run": "Take a recovery point.",
