@@ -23,9 +23,10 @@ _VALUE = r"(?:b?\\*\"(?:[^\"\\]|\\.)*|b?\\*'(?:[^'\\]|\\.)*|(?:(?!%26)[^\s&;,\"'
 _SEPARATOR = rf"(?:{_QUOTE})?\s*(?:=>|[=:]|%3D)\s*"
 _LONG_NAME = (
     r"[\w.-]{0,40}(?:token|secret|passw(?:or)?d|passphrase|passwd|pwd|api[_-]?key|access[_-]?key(?:[_-]?id)?|crypt[_-]?key"
-    r"|private[_-]?key|credentials?|signature|session(?:[_-]?id)?|xsrf|csrf|verifier|challenge|assertion|cookie)"
+    r"|private[_-]?key|credentials?|signature|session(?:[_-]?id)?|xsrf|csrf|verifier|challenge|assertion|cookie"
+    r"|oauth-state)[\w-]{0,20}"
 )
-_SHORT_NAME = r"(?<![\w-])(?:code|state|state_id|nonce|key|sig|auth|pass|sid|jwt|ticket)"
+_SHORT_NAME = r"(?:(?<![\w-])|(?<=%3F)|(?<=%26))(?:code|state|state_id|nonce|key|sig|auth|pass|sid|jwt|ticket)"
 
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), replacement)
@@ -42,7 +43,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"({_SHORT_NAME}{_QUOTE}\s*:\s*){_VALUE}", rf"\1{MASK}"),
         (r"(\b(?:bearer|basic|negotiate)\s+)[\w+/.=~-]+", rf"\1{MASK}"),
         (r"(\btoken\s+)(?=\S*\d|\S{16})[\w+/.=~-]{6,}", rf"\1{MASK}"),
-        (r"OAuth state mismatch: .*", "OAuth state mismatch"),  # oauthenticator/oauth2.py quotes both states
+        (r"(OAuth state mismatch:|oauth state argument) .*", rf"\1 {MASK}"),  # the Hub's and the server's quote both
         (r"\beyJ[\w-]{5,}(?:\.[\w-]*)*", MASK),
         (r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA)[A-Z0-9]{12,}", MASK),
     )

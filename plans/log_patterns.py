@@ -79,7 +79,7 @@ _TABLE: tuple[tuple[Program, Category, str], ...] = (
     ("server", "api", r"(?:Error connecting to |Unknown error checking authorization|Upstream failure verifying )"),
     ("server", "api", r"I don't have permission to check authorization with JupyterHub"),
     # the server's file manager answers 403 for EPERM and EACCES, and logs every other error of a save
-    ("server", "storage", r"\d\d\d [A-Z]+ \S+ \([\d.:a-f]+\): Permission denied: "),
+    ("server", "storage", r"\d\d\d [A-Z]+ \S+ \([\d.:a-f]+\): Permission denied:"),
     ("server", "storage", r"(?:Error while saving file: |Failed to check write permissions on |Error stat-ing )"),
     ("event", "storage", r"(?:FailedMount|FailedAttachVolume|FailedMapVolume|FailedBinding|ProvisioningFailed) "),
     ("event", "storage", r"(?:VolumeResizeFailed|FileSystemResizeFailed|FreeDiskSpaceFailed|InvalidDiskCapacity) "),

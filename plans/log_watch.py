@@ -37,7 +37,7 @@ _WORDS: Mapping[Category, tuple[Kind, str, str]] = {
     "authentication": (
         "log-authentication",
         "refused logins and tokens",
-        "look at the addresses in the samples: block one that tries names at the ingress; if it is all of them, look at SSO",
+        "read the addresses in the samples: block one that tries names at the ingress; if it is all, look at SSO",
     ),
     "allocation": (
         "log-allocation",
