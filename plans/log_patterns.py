@@ -107,10 +107,13 @@ _ROWS: dict[Program, tuple[tuple[Category, re.Pattern[str]], ...]] = {
 }
 
 
+_LEVELS = (b"[W ", b"[E ", b"[C ")
+
+
 def worth_reading(line: bytes) -> bool:
     """May a line tell of trouble? Quick, since of a hundred lines ninety-nine do not."""
     if line[:1] == b"[":
-        return line[1:3] in (b"W ", b"E ", b"C ")
+        return line.startswith(_LEVELS)
     return b"[ConfigProxy]" in line or b":  " in line
 
 

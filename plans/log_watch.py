@@ -96,7 +96,7 @@ class Tally:
             key: what its channel calls it; a line with a key is counted once.
             times: how often it occurred.
         """
-        if origin.channel != "event" and not worth_reading(line.lstrip()[:LONGEST_LINE]):
+        if origin.channel != "event" and not worth_reading(line):
             return False
         told = told_in(plain(_readable(line)), self.zone)
         if told is None or told.program not in origin.programs:

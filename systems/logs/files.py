@@ -20,7 +20,7 @@ from domain.logs import Origin, Program, Reading, Take
 
 CHUNK = 1024 * 1024
 LONGEST_LINE = 64 * 1024  # bytes; what a line has beyond is skipped
-BYTES_A_RUN = 1024 * 1024 * 1024  # of one file
+BYTES_A_RUN = 256 * 1024 * 1024  # of one file
 _HEAD = 512
 
 # Servers of the embedded stack write to the Hub's own output: there nobody can tell who wrote a line.
