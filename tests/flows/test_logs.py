@@ -28,6 +28,7 @@ from systems.hub import end_server
 from systems.logs import move_cursor, read_cursor
 from systems.objects import get_object, list_versions, put_object
 from systems.signing import payload_of
+from tasks.logs import secrets_of
 
 pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
 
@@ -183,6 +184,14 @@ def test_a_record_that_is_not_in_the_bucket_leaves_the_cursor_and_the_lines_come
     assert read_cursor(env.objects) == before
     assert counts(watch()) == {"authentication": 1}
     assert counts(watch()) == {}
+
+
+def test_every_secret_of_the_environment_and_the_passwords_in_its_urls_are_masked(env: Environment) -> None:
+    known = set(secrets_of(env))
+    assert env.hub.api_token.get_secret_value() in known
+    assert env.objects.secret_access_key and env.objects.secret_access_key.get_secret_value() in known
+    url = env.database.url.get_secret_value()
+    assert {url, url.split(":")[2].split("@")[0]} <= known
 
 
 @pytest.mark.usefixtures("nothing_new")

@@ -13,7 +13,7 @@ from domain.health import Finding
 from domain.logs import CATEGORIES, Category, Origin, Reading, Usual
 from environments.loader import PROJECT
 from environments.settings import LogSettings
-from plans.log_watch import MESSAGES, SAMPLES, TOLD_APART, Tally, judge_logs, usual_after
+from plans.log_watch import LONGEST_LINE, MESSAGES, REMEMBERED, SAMPLES, TOLD_APART, Tally, judge_logs, usual_after
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -123,7 +123,7 @@ def test_junk_around_lines_breaks_nothing_and_nothing_in_a_sample_is_obeyed(junk
 
 def test_memory_is_bounded_and_every_line_is_counted_whatever_is_written() -> None:
     tally = Tally(NOW)
-    many = TOLD_APART * 3
+    many = TOLD_APART * 5
     for number in range(many):
         path = "".join(chr(97 + int(digit)) for digit in str(number))
         line = f"[W 2026-11-28 03:19:33.810 JupyterHub log:192] 403 GET /hub/api/{path} (@10.0.0.{number % 256}) 1.00ms"
@@ -132,14 +132,16 @@ def test_memory_is_bounded_and_every_line_is_counted_whatever_is_written() -> No
     assert tally.counts["authentication"] == many == sum(each.count for each in logged)
     assert len(logged) <= MESSAGES + 1
     assert sum(len(each.samples) for each in logged) <= SAMPLES
-    assert len(tally.remembered()) <= many
+    assert len(tally.remembered()) == REMEMBERED < many
 
 
 def test_an_overlong_line_is_cut_before_the_word_that_may_be_half_a_secret() -> None:
-    tally = Tally(NOW)
-    line = SAVE + "\x1b[0m" * 1000 + " " + "token=" + "A" * 100_000
+    secret = "correct-horse-battery"
+    tally = Tally(NOW, secrets=(secret,))
+    line = f"{SAVE}x" + "\x1b[0m" * ((LONGEST_LINE - len(SAVE) - 12) // 4) + f" {secret} {'x' * LONGEST_LINE}"
+    assert line.index(secret) < LONGEST_LINE < line.index(secret) + len(secret)
     assert tally.take(SERVER, line.encode())
-    assert "AAAA" not in str(tally.logged())
+    assert "correct" not in str(tally.logged())
 
 
 def findings(
