@@ -67,7 +67,8 @@ _TABLE: tuple[tuple[Program, Category, str], ...] = (
     ("database", "allocation", r"FATAL:  (?:sorry, too many clients already|remaining connection slots are reserved)"),
     # HTTP answers of 5xx, but for those told above; calls between the parts
     ("hub", "api", rf"5\d\d [A-Z]+ (?!{_STARTS_A_SERVER})\S+ \([^()]*@\S+\) [\d.]+ms$"),
-    ("hub", "api", r"api_request to (?:the )?proxy failed"),
+    # 404: a route that is to be removed is gone already, which is ordinary
+    ("hub", "api", r"api_request to (?:the )?proxy failed(?!: 404)"),
     ("hub", "api", r"Rolling back session due to database error"),
     ("hub", "api", r"An error occurred when calling Kubernetes API"),
     ("hub", "api", r"(?:Error when watching resources, retrying|Watching resources never recovered)"),

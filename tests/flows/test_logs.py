@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 
 from devstack.day.people import Person
 from devstack.faults.around import bucket_denied
+from devstack.faults.fault import changed
+from devstack.faults.hub import home_in_the_way
 from devstack.stack import Stack
 from domain.clock import utc_now
 from domain.errors import Damaged, Refused
@@ -95,20 +98,9 @@ def test_real_faults_count_each_once_and_a_second_run_counts_none(env: Environme
         with pytest.raises(httpx.HTTPStatusError):
             dina.write_text(f"locked/token={planted[0]}", "a")
     # allocation: a file where a home should be
-    gita = Person.log_in("gita", url)
-    end_server(env.hub, "gita")
-    home = env.homes.user_data / "gita"
-    aside = home.with_name("gita-aside")
-    if home.exists():
-        home.rename(aside)
-    home.write_text("a file")
-    try:
-        gita.client.post(f"{url}/hub/api/users/gita/server", json={})
+    with home_in_the_way(stack, changed(env, "health", synthetic_user="gita")), contextlib.suppress(Refused):
+        Person.log_in("gita", url)  # ends at the server, or on the page that waits for it
         until_logged(stack, "Unhandled error starting gita's server")
-    finally:
-        home.unlink()
-        if aside.exists():
-            aside.rename(home)
 
     record = watch()
     assert counts(record) == {"authentication": 4, "security": 3, "storage": 2, "allocation": 1}, record.logged
