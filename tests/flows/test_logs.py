@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import subprocess
@@ -16,8 +17,7 @@ import httpx
 import pytest
 
 from devstack.day.people import Person
-from devstack.faults.around import bucket_denied
-from devstack.faults.fault import changed
+from devstack.faults.fault import changed, s3_of
 from devstack.faults.hub import home_in_the_way
 from devstack.stack import Stack
 from domain.clock import utc_now
@@ -123,6 +123,19 @@ def stored(env: Environment, record: Record) -> str:
 
 
 @contextmanager
+def denied(env: Environment, keys: str) -> Iterator[None]:
+    """The bucket's policy denies writes of these keys, and of no others."""
+    s3, bucket = s3_of(env), env.objects.bucket
+    resource = f"arn:aws:s3:::{bucket}/{keys}"
+    statement = {"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject"], "Resource": [resource]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    try:
+        yield
+    finally:
+        s3.delete_bucket_policy(Bucket=bucket)
+
+
+@contextmanager
 def unwritable(folder: Path) -> Iterator[None]:
     """Nothing is made in the folder: by its immutable flag for root, whom modes do not bind."""
     root = os.geteuid() == 0
@@ -168,7 +181,7 @@ def test_a_record_that_is_not_in_the_bucket_leaves_the_cursor_and_the_lines_come
 ) -> None:
     httpx.get(f"{stack.public_url}/hub/api/users", headers={"Authorization": f"token {secrets.token_hex(16)}"})
     before = read_cursor(env.objects)
-    with bucket_denied(stack, env):
+    with denied(env, "evidence/watch-logs/*"):
         record = watch()
     assert counts(record) == {"authentication": 1} and record.state == "partial"
     (finding,) = [each for each in record.findings if each.probe == "log-cursor"]
