@@ -73,6 +73,10 @@ def _echo_details(record: Record) -> None:
         click.echo()
         rows = ((f.state, f.probe, f.seen + (f"  Next: {f.next_step}" if f.next_step else "")) for f in record.findings)
         print_table(("STATE", "PROBE", "SEEN"), rows)
+    if record.logged:
+        click.echo()
+        said = ((each.category, str(each.count), (each.samples or (each.message,))[0]) for each in record.logged)
+        print_table(("CATEGORY", "LINES", "SUCH AS"), said)
     if record.outcomes:
         click.echo()
         print_table(

@@ -22,7 +22,11 @@ Target = str | Mapping[str, str]
 
 # A verb names a click command or a flow as "module:name"; a flow's command is made from its signature.
 COMMANDS: dict[str, Target] = {
-    "health": {"check": "flows.health:daily_health_check", "pulse": "flows.health:health_pulse"},
+    "health": {
+        "check": "flows.health:daily_health_check",
+        "pulse": "flows.health:health_pulse",
+        "logs": "flows.logs:watch_logs",
+    },
     "diagnose": {
         "authentication": "flows.diagnose:diagnose_authentication",
         "resources": "flows.diagnose:diagnose_resources",
@@ -85,6 +89,7 @@ HELP = {
     "day": "A day of operations on the embedded stack.",
     "health check": "Check every part from the outside in.",
     "health pulse": "Check in seconds what breaks from one minute to the next.",
+    "health logs": "Count what the logs tell of trouble since the last time.",
     "diagnose authentication": "Why somebody cannot log in, or a token is refused.",
     "diagnose resources": "Why a server does not start, or was ended.",
     "diagnose storage": "Why somebody cannot save, or misses files.",

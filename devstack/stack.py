@@ -95,6 +95,7 @@ class Stack(Parts):
             "JUPYTERHUB_COOKIE_SECRET": keys["cookie"],
             "JUPYTERHUB_CRYPT_KEY": keys["crypt_key"] * 2,
             **self.services.values(),
+            "HUB_LOGS": str(self.state / "logs"),
             "PREFECT_API_URL": self._prefect["PREFECT_API_URL"],
             "PREFECT_UI_URL": self.services.url("prefect"),
         }

@@ -69,6 +69,12 @@ Kind = Literal[
     "workload",
     "service",
     "server",
+    "log-authentication",
+    "log-allocation",
+    "log-api",
+    "log-storage",
+    "log-security",
+    "log-unread",
     "probe-broken",
 ]
 KindIfAny = Kind | Literal[""]

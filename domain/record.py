@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.clock import UtcDatetime
 from domain.health import Cause, Finding
+from domain.logs import LoggedMessage
 from domain.plan import Outcome, Plan
 
 RunState = Literal["complete", "partial", "refused", "failed", "planned"]
@@ -31,6 +32,7 @@ class Record(BaseModel):
     Attributes:
         state: `planned` for a dry run, `partial` when some outcome or finding is not good.
         causes: what the bad findings come down to, where that was asked.
+        logged: what the logs said, counted, secrets masked.
         measures: figures worth keeping (bytes, files, seconds, counts), with the unit in the name.
         links: where to look next, by name: artifact, bucket key or URL.
     """
@@ -48,6 +50,7 @@ class Record(BaseModel):
     outcomes: tuple[Outcome, ...] = ()
     findings: tuple[Finding, ...] = ()
     causes: tuple[Cause, ...] = ()
+    logged: tuple[LoggedMessage, ...] = ()
     measures: dict[str, float | int | str | None] = {}
     links: dict[str, str] = {}
 

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from domain.clock import utc_now
+from domain.logs import Category
 from environments.base import Seconds, Settings
 from environments.culling import CullPolicy
 from environments.reconciling import ReconcilePolicy
@@ -237,6 +238,37 @@ class HealthSettings(Settings):
         return (self.login and self.profiles) or (None,)
 
 
+class LogSettings(Settings):
+    """Where logs are read besides the cluster's pods and events, and how much of what is a burst.
+
+    Attributes:
+        folder: of this machine's own logs, where the Hub runs as a process of it.
+        groups: of CloudWatch Logs.
+        authentication, allocation, api, storage, security: at most so many lines in a quarter of an hour.
+        multiple: of what is usual is a burst too, from half of the limit on.
+    """
+
+    folder: Path | None = None
+    groups: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_./#-]+$", max_length=512)], ...] = ()
+    authentication: int = Field(default=20, ge=0)
+    allocation: int = Field(default=5, ge=0)
+    api: int = Field(default=30, ge=0)
+    storage: int = Field(default=10, ge=0)
+    security: int = Field(default=10, ge=0)
+    multiple: float = Field(default=5.0, gt=1)
+
+    def limit_of(self, category: Category) -> int:
+        """The category's limit."""
+        limits: dict[Category, int] = {
+            "authentication": self.authentication,
+            "allocation": self.allocation,
+            "api": self.api,
+            "storage": self.storage,
+            "security": self.security,
+        }
+        return limits[category]
+
+
 class RecoverySettings(Settings):
     """What recovery is held against.
 
@@ -307,6 +339,7 @@ class Environment(Settings):
     culling: CullPolicy = CullPolicy()
     reconciling: ReconcilePolicy = ReconcilePolicy()
     health: HealthSettings = HealthSettings()
+    logs: LogSettings = LogSettings()
     recovery: RecoverySettings | None = None
     retention: RetentionPolicy = RetentionPolicy()
     utilisation: UtilisationSettings = UtilisationSettings()

@@ -63,6 +63,9 @@ def record_page(record: Record) -> str:
     if record.findings:
         rows = ((f.probe, f.state, f.seen, f.next_step, f"{f.seconds:.1f}") for f in record.findings)
         parts += ["## Findings", _table(("probe", "state", "seen", "next step", "seconds"), rows)]
+    if record.logged:
+        said = ((each.category, str(each.count), each.message, *each.samples[:1]) for each in record.logged[:ROWS])
+        parts += ["## What the logs said", _table(("category", "lines", "message", "such as"), said)]
     if record.outcomes:
         parts += _outcomes(record)
     elif record.actions:

@@ -19,6 +19,7 @@ from prefect.logging import get_run_logger
 from domain.clock import utc_now
 from domain.errors import RiskhubError
 from domain.health import Cause, Finding
+from domain.logs import LoggedMessage
 from domain.plan import Outcome, Plan
 from domain.record import Record, RunState, planned_actions, state_of
 from environments.loader import state_folder
@@ -48,6 +49,7 @@ def record(
     outcomes: Sequence[Outcome] = (),
     findings: Sequence[Finding] = (),
     causes: Sequence[Cause] = (),
+    logged: Sequence[LoggedMessage] = (),
     measures: Mapping[str, float | int | str | None] | None = None,
     links: Mapping[str, str] | None = None,
     state: RunState | None = None,
@@ -68,6 +70,7 @@ def record(
         outcomes=tuple(outcomes),
         findings=tuple(findings),
         causes=tuple(causes),
+        logged=tuple(logged),
         measures=dict(measures or {}),
         links=dict(links or {}),
         **(planned_actions(plan) if plan else {}),

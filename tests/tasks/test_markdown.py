@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from domain.clock import utc_now
 from domain.health import Finding
+from domain.logs import LoggedMessage
 from domain.plan import Outcome
 from domain.record import PlannedAction, Record
 from tasks.markdown import escaped, plan_page, record_page
@@ -51,6 +52,13 @@ def test_the_failed_outcomes_come_first() -> None:
 def test_a_finding_tells_its_next_step() -> None:
     page = record_page(_record(findings=(Finding("hub-api", "failed", "no answer", "look at the pod"),)))
     assert "| hub-api | failed | no answer | look at the pod |" in page
+
+
+def test_a_line_of_a_log_opens_no_markup() -> None:
+    hostile = "403 GET /user/<img src=x> | [x](http://e) `"
+    page = record_page(_record(logged=(LoggedMessage("security", hostile, 2, (hostile, "another")),)))
+    assert f"| security | 2 | {escaped(hostile)} | {escaped(hostile)} |" in page.splitlines()
+    assert "<img" not in page and "[x](" not in page
 
 
 def test_only_a_plain_address_becomes_a_link() -> None:
