@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from deployments.registration import create_pool, deploy_all, process_template
-from devstack import hub, scheduler
+from devstack import alertmanager, hub, scheduler
 from devstack.choices import Choices
 from devstack.parts import Parts, Report, remove_all_but
-from devstack.process import LOOPBACK, require_free, sweep
+from devstack.process import LOOPBACK, Part, require_free, sweep
 from devstack.services import Services, lay_out_file_system
 
 
@@ -26,6 +26,7 @@ class Stack(Parts):
         self.choices = Choices.load_or_make(state, {})
         self.public_url = f"http://{LOOPBACK}:{self.choices.ports['hub-public']}"
         self.services = Services(state, self.choices, self.public_url)
+        self._alertmanager = alertmanager.program()
         self._prefect = scheduler.prefect_variables(state, self.choices.ports["prefect"])
 
     @staticmethod
@@ -53,9 +54,14 @@ class Stack(Parts):
     def _start_platform(self, report: Report) -> None:
         ports, token = self.choices.ports, self.choices.secrets["proxy_token"]
         proxy = hub.proxy(ports["hub-public"], ports["proxy-api"], token)
-        self.start_parts(*self.services.parts(), proxy, report=report)
+        self.start_parts(*self.services.parts(), proxy, *self._alerts(), report=report)
         self.services.create_bucket()
         self.start_parts(hub.hub(self.state, self._hub_variables()), report=report)
+
+    def _alerts(self) -> tuple[Part, ...]:
+        if self._alertmanager is None:
+            return ()
+        return (alertmanager.alertmanager(self._alertmanager, self.state, self.choices.ports["alertmanager"]),)
 
     def _start_scheduler(self, report: Report) -> None:
         self.start_parts(scheduler.server(self._prefect, self.choices.ports["prefect"]), report=report)
@@ -97,6 +103,7 @@ class Stack(Parts):
             **self.services.values(),
             "PREFECT_API_URL": self._prefect["PREFECT_API_URL"],
             "PREFECT_UI_URL": self.services.url("prefect"),
+            **({"ALERTMANAGER_URL": self.services.url("alertmanager")} if self._alertmanager else {}),
         }
 
     def _write_values(self) -> None:

@@ -64,6 +64,10 @@ Kind = Literal[
     "service",
     "server",
     "probe-broken",
+    "pulse-missing",
+    "run-failed",
+    "run-missed",
+    "alertmanager-down",
 ]
 KindIfAny = Kind | Literal[""]
 
