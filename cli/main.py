@@ -23,6 +23,7 @@ Target = str | Mapping[str, str]
 # A verb names a click command or a flow as "module:name"; a flow's command is made from its signature.
 COMMANDS: dict[str, Target] = {
     "health": {"check": "flows.health:daily_health_check", "pulse": "flows.health:health_pulse"},
+    "alerts": {"list": "cli.alerts:list_command", "watch": "cli.alerts:watch"},
     "sessions": {"list": "cli.sessions:list_sessions", "cull": "cli.sessions:cull"},
     "backup": {
         "run": "flows.backup:daily_backup",
@@ -58,6 +59,7 @@ COMMANDS: dict[str, Target] = {
 
 HELP = {
     "health": "Look whether everything works.",
+    "alerts": "What people are told of, and whether anybody looks.",
     "sessions": "Users' notebook servers: see them, stop the idle ones.",
     "backup": "Recovery points of homes, database and configuration.",
     "restore": "Bring back what was lost or altered.",
@@ -72,6 +74,8 @@ HELP = {
     "day": "A day of operations on the embedded stack.",
     "health check": "Check every part from the outside in.",
     "health pulse": "Check in seconds what breaks from one minute to the next.",
+    "alerts list": "What fires, since when, how urgent it is, and its page.",
+    "alerts watch": "Alert when nobody looks: the dead man's switch.",
     "sessions list": "The servers that run now.",
     "sessions cull": "Stop notebook servers that nobody uses.",
     "backup run": "Take a recovery point.",

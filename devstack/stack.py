@@ -10,12 +10,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from deployments.automations import apply_automations
 from deployments.registration import create_pool, deploy_all, process_template
 from devstack import alertmanager, hub, scheduler
 from devstack.choices import Choices
 from devstack.parts import Parts, Report, remove_all_but
 from devstack.process import LOOPBACK, Part, require_free, sweep
 from devstack.services import Services, lay_out_file_system
+from environments.alerts import AlertsSettings
+from environments.settings import PrefectSettings
 
 
 class Stack(Parts):
@@ -74,6 +77,9 @@ class Stack(Parts):
                 scheduler.worker(self.state, self._prefect, self.choices.ports["prefect-worker"]), report=report
             )
             deploying.result()
+        values = self._values()
+        prefect = PrefectSettings(api_url=values["PREFECT_API_URL"], ui_url=values["PREFECT_UI_URL"])
+        apply_automations("local", prefect, AlertsSettings(url=values.get("ALERTMANAGER_URL")))
         report("deployments", time.monotonic() - began)
 
     def _hub_variables(self) -> dict[str, str]:
