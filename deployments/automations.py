@@ -8,6 +8,7 @@ comes from elsewhere goes through `tojson`, since a message may quote anything.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -136,8 +137,14 @@ def _webhook(client: httpx.Client, prefect: PrefectSettings, url: str) -> str:
 
 def _ask(client: httpx.Client, prefect: PrefectSettings, method: str, path: str, body: Any = None) -> Any:
     thing = f"Prefect at {prefect.api_url}"
+    give_up = time.monotonic() + _TIMEOUT_SECONDS
     try:
-        answer = client.request(method, path, json=body)
+        while True:
+            answer = client.request(method, path, json=body)
+            # a server whose SQLite is locked for the moment says so
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > give_up:
+                break
+            time.sleep(0.5)
     except httpx.TransportError as error:
         raise unreachable(thing, error, kind="scheduler-down", next_step="start it and run again") from None
     if answer.status_code >= 400:

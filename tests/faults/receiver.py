@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import groupby
 from threading import Thread
 from typing import Any
 
@@ -32,13 +33,17 @@ class Receiver:
     told: list[dict[str, Any]] = field(default_factory=list)
 
     def statuses(self, name: str) -> list[str]:
-        """What was told of the alert of this name, one after the other: firing, resolved."""
-        return [
+        """What was told of the alert of this name, each change once: firing, resolved.
+
+        A message about another alert of the group tells it again.
+        """
+        told = [
             alert["status"]
-            for notification in self.told
+            for notification in list(self.told)
             for alert in notification["alerts"]
             if alert["labels"]["alertname"] == name
         ]
+        return [status for status, _ in groupby(told)]
 
 
 @contextmanager

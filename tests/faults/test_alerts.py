@@ -146,7 +146,7 @@ def test_with_alertmanager_down_the_pulse_keeps_its_result_and_says_so(
         stack.restart_part("alertmanager")
     assert record.state == "failed" and "failed: alerts" in record.summary
     assert finding(record, "hub-api")[0] == "ok"
-    (cause,) = record.causes
+    (cause,) = [each for each in record.causes if each.probe == "alerts"]
     assert (cause.kind, cause.page) == ("alertmanager-down", "docs/on-call/overdue.md#alertmanager-down")
     assert cause.seen.startswith(f"Alertmanager at {env.alerts.url}: cannot be reached")
     assert "evidence" in record.links
@@ -167,14 +167,13 @@ def test_when_nobody_looks_the_switch_fires_until_somebody_does(
     assert (labels["severity"], labels["probe"], labels["environment"]) == ("P1", "watch", "local")
 
     monkeypatch.setenv("RISKHUB_STATE", str(on_call.state))
-    (cause,) = pulse().causes
-    assert cause.kind == "scheduler-down"
+    assert "scheduler-down" in {each.kind for each in pulse().causes}
     assert receiver.statuses("pulse-missing") == ["firing"], "the switch itself tells that it is over"
     assert on_call.riskhub("alerts", "watch", "--json").record["fires"] == "heartbeat"
     until(lambda: receiver.statuses("pulse-missing") == ["firing", "resolved"])
     until(lambda: receiver.statuses("heartbeat")[:1] == ["firing"])
     rows = on_call.riskhub("alerts", "list", "--json").record["alerts"]
-    assert [row["alert"] for row in rows] == ["scheduler-down"]
+    assert "scheduler-down" in [row["alert"] for row in rows]
 
 
 def test_where_the_marks_cannot_be_read_the_switch_fires_and_says_why(
@@ -193,12 +192,12 @@ def test_a_run_that_does_not_start_or_fails_alerts_and_the_next_that_succeeds_en
     deployments = Deployments(env.prefect.api_url, env.prefect.ui_url)
     deployment = "cull-idle-servers/every-15-minutes"
     elsewhere = {"environment": "dev", "execute": True}  # its variables are not set here: refused
-    stack.stop_part("prefect-worker")
+    pause_work_pool(env, paused=True)
     try:
         failing = deployments.start(deployment, elsewhere)
         until(lambda: receiver.statuses("run-missed") == ["firing"])
     finally:
-        stack.restart_part("prefect-worker")
+        pause_work_pool(env, paused=False)
     assert deployments.wait(failing).state == "Refused"
     until(lambda: receiver.statuses("run-missed") == ["firing", "resolved"])
     until(lambda: receiver.statuses("run-failed") == ["firing"])
@@ -237,6 +236,12 @@ def test_automations_applied_twice_are_the_same_and_without_alertmanager_ours_go
 def listed(stack: Stack) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = OnCall(stack.state, {}).riskhub("alerts", "list", "--json").record["alerts"]
     return found
+
+
+def pause_work_pool(env: Environment, *, paused: bool) -> None:
+    """While it is paused nobody starts its runs."""
+    url = f"{env.prefect.api_url}/work_pools/{env.prefect.work_pool}"
+    httpx.patch(url, json={"is_paused": paused}, timeout=30).raise_for_status()
 
 
 def with_window(env: Environment, name: str, begins: datetime, ends: datetime) -> Environment:
