@@ -91,7 +91,7 @@ def _automation(
         "expect": [event],
         "match": {"prefect.resource.id": "prefect.flow-run.*", **(state or {})},
         "match_related": [
-            {"prefect.resource.role": "deployment"},
+            {"prefect.resource.role": "deployment", "prefect.resource.name": "!part"},  # its parent's run tells of it
             {"prefect.resource.role": "flow", "prefect.resource.name": flow},
         ],
         "for_each": ["prefect.resource.id"],

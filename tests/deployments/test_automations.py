@@ -24,13 +24,15 @@ AUTOMATIONS = {
 }
 
 
-def event(state: str, kind: str, flow: str = "daily-backup", message: str = "why", *, deployed: bool = True) -> Any:
+def event(
+    state: str, kind: str, flow: str = "daily-backup", message: str = "why", *, deployment: str = "nightly"
+) -> Any:
     run = str(uuid4())
     related = [{"prefect.resource.id": f"prefect.flow.{uuid4()}", "prefect.resource.role": "flow"}]
     related[0]["prefect.resource.name"] = flow
-    if deployed:
-        deployment = {"prefect.resource.id": f"prefect.deployment.{uuid4()}", "prefect.resource.role": "deployment"}
-        related.append({**deployment, "prefect.resource.name": "nightly"})
+    if deployment:
+        role = {"prefect.resource.id": f"prefect.deployment.{uuid4()}", "prefect.resource.role": "deployment"}
+        related.append({**role, "prefect.resource.name": deployment})
     return ReceivedEvent.model_validate(
         {
             "occurred": NOW,
@@ -72,7 +74,8 @@ def fired(happened: Any) -> list[str]:
         (event("Failed", "FAILED", "health-pulse"), []),
         (event("Partial", "FAILED", "daily-health-check"), []),
         (event("Crashed", "CRASHED", "daily-health-check"), ["a health run crashed"]),
-        (event("Failed", "FAILED", deployed=False), []),
+        (event("Failed", "FAILED", deployment=""), []),
+        (event("Failed", "FAILED", "mirror-shard", deployment="part"), []),
     ],
     ids=lambda each: f"{each.event} {each.related[0].name}" if isinstance(each, ReceivedEvent) else "",
 )
