@@ -74,6 +74,12 @@ def test_what_was_not_looked_at_goes_on(look: tuple[Finding, ...]) -> None:
     assert plan.kept[0].ends_at == NOW + LASTS
 
 
+def test_a_trouble_that_goes_on_is_told_again_and_nothing_of_it_ends() -> None:
+    plan = planned(DOWN, active=fired(DOWN))
+    assert (names(plan.firing), names(plan.kept), names(plan.ended)) == (["database-down"], [], [])
+    assert plan.firing[0].ends_at == NOW + LASTS
+
+
 def test_a_trouble_that_became_another_is_that_one_only() -> None:
     locked = Finding("database", "failed", "a lock", "end it", kind="database-locked")
     plan = planned(locked, active=fired(DOWN))
