@@ -27,6 +27,7 @@ COMMANDS: dict[str, Target] = {
         "pulse": "flows.health:health_pulse",
         "logs": "flows.logs:watch_logs",
     },
+    "alerts": {"list": "cli.alerts:list_command", "watch": "cli.alerts:watch"},
     "diagnose": {
         "authentication": "flows.diagnose:diagnose_authentication",
         "resources": "flows.diagnose:diagnose_resources",
@@ -74,6 +75,7 @@ COMMANDS: dict[str, Target] = {
 
 HELP = {
     "health": "Look whether everything works.",
+    "alerts": "What people are told of, and whether anybody looks.",
     "diagnose": "Answer why something, or somebody, does not work.",
     "sessions": "Users' notebook servers: see them, stop the idle ones, mend what is astray, tell what they use.",
     "backup": "Recovery points of homes, database and configuration.",
@@ -89,6 +91,8 @@ HELP = {
     "day": "A day of operations on the embedded stack.",
     "health check": "Check every part from the outside in.",
     "health pulse": "Check in seconds what breaks from one minute to the next.",
+    "alerts list": "What fires, since when, how urgent it is, and its page.",
+    "alerts watch": "Alert when nobody looks: the dead man's switch.",
     "health logs": "Count what the logs tell of trouble since the last time.",
     "diagnose authentication": "Why somebody cannot log in, or a token is refused.",
     "diagnose resources": "Why a server does not start, or was ended.",

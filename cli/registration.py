@@ -9,6 +9,7 @@ import click
 import yaml
 
 from cli.flow_command import environment_option, json_option
+from deployments.automations import apply_automations, declared
 from deployments.registration import WORK_POOL, create_pool, deploy_all, kubernetes_template, process_template
 from domain.errors import Refused
 from environments import Environment, EnvironmentName, load_environment
@@ -20,7 +21,7 @@ WORKER = "prefect-worker"
 @click.command("flows", params=[environment_option(), json_option()])
 @click.option("--execute", is_flag=True, help="Register them; without it they are listed.")
 def flows(environment: EnvironmentName, execute: bool, as_json: bool) -> None:
-    """Register the work pool and every deployment of prefect.yaml. Twice is harmless.
+    """Register the work pool, every deployment of prefect.yaml, and the alerts of their runs. Twice is harmless.
 
     In an environment with a cluster the runs are Jobs of it, from the runbook's image that its overlay pins.
 
@@ -44,14 +45,21 @@ def flows(environment: EnvironmentName, execute: bool, as_json: bool) -> None:
             else:
                 create_pool(variables, "process", process_template())
             deploy_all(variables)
+    watched = (environment, env.prefect, env.alerts)
+    automations = apply_automations(*watched) if execute else [each["name"] for each in declared(*watched)]
     if as_json:
         state = "complete" if execute else "planned"
-        click.echo(json.dumps({"state": state, "work_pool": WORK_POOL, "image": image, "deployments": names}))
+        told = {"work_pool": WORK_POOL, "image": image, "deployments": names, "automations": automations}
+        click.echo(json.dumps({"state": state, **told}))
         return
     for name in names:
         click.echo(f"  {name}")
     runs = f"Jobs from {image}" if image else "processes of the worker's machine"
     click.echo(f"{len(names)} deployments {'registered' if execute else 'would be'} in {env.prefect.api_url}: {runs}")
+    if automations:
+        click.echo(f"{len(automations)} automations tell Alertmanager of runs that fail or do not start")
+    else:
+        click.echo(f"nobody is alerted of runs that fail: environment {environment} names no Alertmanager")
 
 
 def _declared() -> list[dict[str, str]]:

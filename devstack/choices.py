@@ -23,6 +23,7 @@ PORTS = (
     "aws",
     "prefect",
     "prefect-worker",
+    "alertmanager",
     *(f"object-store-{n}" for n in range(object_store.PORTS)),
 )
 
@@ -47,8 +48,10 @@ class Choices:
                 secrets={},
                 file_system_id=f"fs-{secrets.token_hex(8)}1",
             )
-        # a stack of an earlier version gets the keys that it does not have yet
-        chosen = cls({**known.ports, **wanted_ports}, {**_new_secrets(), **known.secrets}, known.file_system_id)
+        # a stack of an earlier version gets the ports and keys that it does not have yet
+        missing = [name for name in PORTS if name not in known.ports]
+        ports = {**known.ports, **dict(zip(missing, free_ports(len(missing)), strict=True)), **wanted_ports}
+        chosen = cls(ports, {**_new_secrets(), **known.secrets}, known.file_system_id)
         path.touch(mode=0o600)
         path.write_text(json.dumps(chosen.__dict__))
         return chosen

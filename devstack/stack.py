@@ -10,12 +10,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from deployments.automations import apply_automations
 from deployments.registration import create_pool, deploy_all, process_template
-from devstack import hub, scheduler
+from devstack import alertmanager, hub, scheduler
 from devstack.choices import Choices
 from devstack.parts import Parts, Report, remove_all_but
-from devstack.process import LOOPBACK, require_free, sweep
+from devstack.process import LOOPBACK, Part, require_free, sweep
 from devstack.services import Services, lay_out_file_system
+from environments.alerts import AlertsSettings
+from environments.settings import PrefectSettings
 
 
 class Stack(Parts):
@@ -26,6 +29,7 @@ class Stack(Parts):
         self.choices = Choices.load_or_make(state, {})
         self.public_url = f"http://{LOOPBACK}:{self.choices.ports['hub-public']}"
         self.services = Services(state, self.choices, self.public_url)
+        self._alertmanager = alertmanager.program()
         self._prefect = scheduler.prefect_variables(state, self.choices.ports["prefect"])
 
     @staticmethod
@@ -53,9 +57,14 @@ class Stack(Parts):
     def _start_platform(self, report: Report) -> None:
         ports, token = self.choices.ports, self.choices.secrets["proxy_token"]
         proxy = hub.proxy(ports["hub-public"], ports["proxy-api"], token)
-        self.start_parts(*self.services.parts(), proxy, report=report)
+        self.start_parts(*self.services.parts(), proxy, *self._alerts(), report=report)
         self.services.create_bucket()
         self.start_parts(hub.hub(self.state, self._hub_variables()), report=report)
+
+    def _alerts(self) -> tuple[Part, ...]:
+        if self._alertmanager is None:
+            return ()
+        return (alertmanager.alertmanager(self._alertmanager, self.state, self.choices.ports["alertmanager"]),)
 
     def _start_scheduler(self, report: Report) -> None:
         self.start_parts(scheduler.server(self._prefect, self.choices.ports["prefect"]), report=report)
@@ -68,6 +77,9 @@ class Stack(Parts):
                 scheduler.worker(self.state, self._prefect, self.choices.ports["prefect-worker"]), report=report
             )
             deploying.result()
+        values = self._values()
+        prefect = PrefectSettings(api_url=values["PREFECT_API_URL"], ui_url=values["PREFECT_UI_URL"])
+        apply_automations("local", prefect, AlertsSettings(url=values.get("ALERTMANAGER_URL")))
         report("deployments", time.monotonic() - began)
 
     def _hub_variables(self) -> dict[str, str]:
@@ -98,6 +110,7 @@ class Stack(Parts):
             "HUB_LOGS": str(self.state / "logs"),
             "PREFECT_API_URL": self._prefect["PREFECT_API_URL"],
             "PREFECT_UI_URL": self.services.url("prefect"),
+            **({"ALERTMANAGER_URL": self.services.url("alertmanager")} if self._alertmanager else {}),
         }
 
     def _write_values(self) -> None:

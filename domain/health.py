@@ -76,6 +76,10 @@ Kind = Literal[
     "log-security",
     "log-unread",
     "probe-broken",
+    "pulse-missing",
+    "run-failed",
+    "run-missed",
+    "alertmanager-down",
 ]
 KindIfAny = Kind | Literal[""]
 

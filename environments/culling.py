@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from domain.clock import UtcDatetime
+from domain.clock import UtcDatetime, to_utc
 from environments.base import Seconds, Settings
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -66,6 +66,18 @@ class Calendar(Settings):
         if clock >= self.begins:
             return self._on(today.weekday())
         return clock < self.ends and self._on((today - timedelta(days=1)).weekday())
+
+    def span(self, moment: datetime) -> tuple[datetime, datetime]:
+        """From when until when it holds, in UTC: the span that `moment` is in, else the next one."""
+        zone = ZoneInfo(self.timezone)
+        today = moment.astimezone(zone).date()
+        for days in range(-1, 8):  # yesterday's may go on; a week from today is the same weekday again
+            day = today + timedelta(days=days)
+            last = day if self.begins < self.ends else day + timedelta(days=1)
+            ends = to_utc(datetime.combine(last, self.ends, zone))
+            if self._on(day.weekday()) and moment < ends:
+                return to_utc(datetime.combine(day, self.begins, zone)), ends
+        raise AssertionError("every weekday comes within a week")
 
     def _on(self, weekday: int) -> bool:
         return not self.days or DAYS[weekday] in self.days
@@ -133,7 +145,7 @@ class CullRule(Settings):
 
 
 class Hold(Settings):
-    """Nobody's server is stopped between `begins` and `ends`: maintenance, a month's end."""
+    """A span with a name. Of the culling: nobody's server is stopped in it, as at a month's end."""
 
     name: str = Field(min_length=1, max_length=60)
     begins: UtcDatetime

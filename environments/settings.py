@@ -14,26 +14,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
-    HttpUrl,
     SecretStr,
-    TypeAdapter,
     field_validator,
     model_validator,
 )
 
 from domain.clock import utc_now
 from domain.logs import Category
-from environments.base import Seconds, Settings
+from environments.alerts import AlertsSettings
+from environments.base import Seconds, Settings, Url
 from environments.culling import CullPolicy
 from environments.reconciling import ReconcilePolicy
 
 EnvironmentName = Literal["local", "dev", "uat", "prod"]
-
-
-def _http_url(value: object) -> str:
-    return str(TypeAdapter(HttpUrl).validate_python(value)).rstrip("/")
 
 
 def _in_a_header(token: SecretStr) -> SecretStr:
@@ -53,7 +47,6 @@ def _fernet_key(key: SecretStr) -> SecretStr:
     return key
 
 
-Url = Annotated[str, BeforeValidator(_http_url)]
 Token = Annotated[SecretStr, AfterValidator(_in_a_header)]
 FernetKey = Annotated[SecretStr, AfterValidator(_fernet_key)]
 FolderName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -343,6 +336,7 @@ class Environment(Settings):
     recovery: RecoverySettings | None = None
     retention: RetentionPolicy = RetentionPolicy()
     utilisation: UtilisationSettings = UtilisationSettings()
+    alerts: AlertsSettings = AlertsSettings()
 
     @property
     def label(self) -> str:

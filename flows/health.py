@@ -9,8 +9,9 @@ from domain.record import Record
 from environments import Environment, EnvironmentName, load_environment
 from flows.chapter import chapter
 from plans.diagnosis import causes, diagnose
-from plans.health import judge
+from plans.health import in_order, judge
 from systems.probes import Probe
+from tasks.alerts import alert
 from tasks.cluster import look_at_cluster, watched_servers
 from tasks.health import look_with, probes_of, quick_probes_of
 from tasks.records import record
@@ -48,6 +49,7 @@ def _check(flow: str, env: Environment, probes: Sequence[Probe]) -> Record:
         looked = look_with(probes)
     cluster, snapshot = look_at_cluster(env, seen())
     findings = diagnose([*looked, *cluster], snapshot, synthetic_user=env.health.synthetic_user)
+    findings = in_order([*findings, alert(env, findings, causes(findings))])
     verdict = judge(findings)
     return record(
         flow=flow,

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from domain.health import Kind
+from domain.alerts import Severity
+from domain.health import FindingState, Kind, KindIfAny
 
 _NONE: frozenset[Kind] = frozenset()
 
@@ -117,6 +118,35 @@ TROUBLES: Mapping[Kind, Trouble] = {
     "log-security": Trouble("logs"),
     "log-unread": Trouble("logs"),
     "probe-broken": Trouble("hub"),
+    # who tells of all this
+    "pulse-missing": Trouble("overdue"),
+    "run-failed": Trouble("overdue"),
+    "run-missed": Trouble("overdue"),
+    "alertmanager-down": Trouble("overdue"),
+}
+
+# How soon somebody is wanted; what is not named here is P3. A test holds that each kind has one place.
+_SEVERITIES: Mapping[Severity, frozenset[Kind]] = {
+    # nobody can work, or data is at risk
+    "P1": frozenset(
+        {
+            *("database-down", "database-locked", "database-full", "database-login"),
+            *("hub-down", "hub-error", "hub-address", "token-rejected", "proxy-down", "sso-down", "sso-client"),
+            *("homes-unmounted", "homes-full", "bucket-missing", "cluster-down", "dns", "pulse-missing"),
+        }
+    ),
+    # many are affected, or soon will be
+    "P2": frozenset(
+        {
+            *("hub-overloaded", "proxy-api", "routes-lost", "clock-skew", "certificate", "homes-slow", "volume"),
+            *("spawn-timeout", "spawn-failed", "session-failed", "scheduling", "quota", "image", "secret-missing"),
+            *("node", "workload", "service", "risk-api-down", "risk-api-error", "risk-api-token"),
+            *("bucket-down", "bucket-denied", "bucket-damaged", "point-damaged", "backup-overdue"),
+            *("scheduler-down", "scheduler-late", "alertmanager-down"),
+        }
+    ),
+    # to be done this week
+    "P4": frozenset({"drill-overdue", "vault-unlocked", "bucket-unversioned"}),
 }
 
 
@@ -130,3 +160,14 @@ def follows_from(kind: Kind) -> frozenset[Kind]:
 def page_of(kind: Kind) -> str:
     """The runbook page about a kind of trouble, with its section."""
     return f"docs/on-call/{TROUBLES[kind].page}.md#{kind}"
+
+
+def severity_of(kind: KindIfAny, state: FindingState) -> Severity:
+    """How soon somebody is wanted. What is only degraded still works: at most P3, so that it wakes nobody."""
+    severity: Severity = next((name for name, kinds in _SEVERITIES.items() if kind in kinds), "P3")
+    return max(severity, "P3") if state == "degraded" else severity
+
+
+def service_of(kind: KindIfAny) -> str:
+    """Which part of the platform it is about, as its page is called: routes may go by it."""
+    return TROUBLES[kind].page if kind else "hub"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -20,12 +21,13 @@ from systems.signing import SigningKey, payload_of, signed_by, unsigned, verify
 from systems.vault import read_secret
 
 FOLDER = "evidence"
+_MOMENT = "%Y%m%dT%H%M%SZ"
 KIND = "application/vnd.riskhub.record+json"
 
 
 def evidence_name(record: Record, body: bytes) -> str:
     """`<flow>/<UTC time>-<short digest>.json`: sorts by time, and two runs in one second do not collide."""
-    moment = record.finished_at.strftime("%Y%m%dT%H%M%SZ")
+    moment = record.finished_at.strftime(_MOMENT)
     return f"{record.flow}/{moment}-{hashlib.sha256(body).hexdigest()[:12]}.json"
 
 
@@ -77,6 +79,26 @@ def last_record(store: ObjectStoreSettings, flow: str, states: Collection[RunSta
     if isinstance(newest, (Damaged, Refused)):
         raise newest
     return newest
+
+
+def last_look(store: ObjectStoreSettings, flow: str, *, since: datetime) -> datetime | None:
+    """When a run of `flow` last ended that told what it saw; None where none did after `since`.
+
+    Not verified: who may write here could as well remove what is true.
+
+    Raises:
+        Refused, Unreachable: the bucket does not show what is in it.
+    """
+    prefix = f"{FOLDER}/{flow}/"
+    names = [each.key for each in list_objects(store, prefix, after=prefix + since.strftime(_MOMENT))]
+    for name in reversed(names):
+        try:
+            record = record_in(payload_of(get_object(store, name), thing=name), thing=name)
+        except Damaged:
+            continue
+        if record.findings:
+            return record.finished_at
+    return None
 
 
 def signing_key(aws: AwsSettings) -> SigningKey:

@@ -100,14 +100,18 @@ def object_exists(store: ObjectStoreSettings, key: str) -> bool:
     return True
 
 
-def list_objects(store: ObjectStoreSettings, prefix: str) -> Iterator[StoredObject]:
-    """The objects whose keys begin with `prefix`, by key.
+def list_objects(store: ObjectStoreSettings, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
+    """The objects whose keys begin with `prefix`, by key; only those that sort after the key `after`.
 
     Raises:
         Refused, Unreachable: as `get_object`, while iterating.
     """
     with _told(store, prefix):
-        for page in _client(store).get_paginator("list_objects_v2").paginate(Bucket=store.bucket, Prefix=prefix):
+        for page in (
+            _client(store)
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=store.bucket, Prefix=prefix, StartAfter=after)
+        ):
             for item in page.get("Contents", ()):
                 yield StoredObject(item["Key"], item["Size"], to_utc(item["LastModified"]))
 

@@ -28,7 +28,10 @@ HERE = OUTSIDE["local"]
 # Two users of each profile: the target is never the source itself.
 SERVERS = {"business-user": ("ana", "bea"), "data-scientist": ("dina", "emil")}
 # No pod of these runs by itself.
-STAND_INS = ("management-api", "flow-run", "prometheus", "neighbour-of-prometheus", "stranger")
+STAND_INS = (
+    *("management-api", "flow-run", "pulse-watch"),
+    *("prometheus", "alertmanager", "neighbour-of-prometheus", "stranger"),
+)
 NOBODY_HAS = ("metadata", "pod-identity", "internet")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import load_flow_from_entrypoint
 
+from environments.alerts import AlertsSettings
 from environments.loader import PROJECT
 
 DOCUMENT = yaml.safe_load((PROJECT / "prefect.yaml").read_text())
@@ -109,3 +111,9 @@ def test_what_is_shared_is_saved_before_the_nightly_backup_whose_point_brings_it
         assert (days, schedule["parameters"]) == (["*", "*", "*"], {"execute": True})
         minutes[flow] = int(hour) * 60 + int(minute)
     assert 15 <= minutes["daily_backup"] - minutes["mirror_shared"] <= 60
+
+
+def test_alerts_reckon_with_the_pulse_as_its_schedule_makes_it() -> None:
+    (pulse,) = [each for each in DEPLOYMENTS if each["entrypoint"].endswith(":health_pulse")]
+    minutes = AlertsSettings().pulse_every // timedelta(minutes=1)
+    assert [each["cron"] for each in pulse["schedules"]] == [f"*/{minutes} * * * *"]

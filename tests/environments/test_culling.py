@@ -81,3 +81,25 @@ def test_a_day_without_hours_is_inside_whole():
         datetime(2026, 3, 7, 23, 59, tzinfo=UTC)
     )
     assert not saturday.holds(datetime(2026, 3, 8, 0, 0, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("moment", "begins", "ends"),
+    [
+        ("2026-11-25T12:00Z", "2026-11-27T22:00Z", "2026-11-28T02:00Z"),  # the next one
+        ("2026-11-27T22:00Z", "2026-11-27T22:00Z", "2026-11-28T02:00Z"),  # it begins
+        ("2026-11-28T01:59Z", "2026-11-27T22:00Z", "2026-11-28T02:00Z"),  # it goes on over midnight
+        ("2026-11-28T02:00Z", "2026-12-04T22:00Z", "2026-12-05T02:00Z"),  # it is over
+        ("2026-03-28T12:00Z", "2026-04-03T21:00Z", "2026-04-04T01:00Z"),  # by then clocks are an hour ahead
+    ],
+)
+def test_a_calendar_tells_the_span_that_goes_on_or_comes_next(moment: str, begins: str, ends: str) -> None:
+    calendar = Calendar(days=("fri",), begins=time(22), ends=time(2), timezone="Europe/London")
+    found = calendar.span(datetime.fromisoformat(moment))
+    assert found == (datetime.fromisoformat(begins), datetime.fromisoformat(ends))
+    assert calendar.holds(found[0]) and not calendar.holds(found[1])
+
+
+def test_a_calendar_of_whole_days_spans_a_day() -> None:
+    begins, ends = Calendar(days=("sun",)).span(datetime.fromisoformat("2026-11-28T12:00Z"))
+    assert (begins.isoformat(), ends.isoformat()) == ("2026-11-29T00:00:00+00:00", "2026-11-30T00:00:00+00:00")

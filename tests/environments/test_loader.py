@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from domain.errors import Refused
 from environments import load_environment
+from environments.alerts import AlertsSettings
 from environments.loader import FOLDER
 
 VARIABLES = {
@@ -265,3 +267,12 @@ def test_shared_folders_lie_beside_the_homes_each_once(shared: str, cause: str, 
 def test_an_environment_that_names_no_shared_folders_has_none(folder: Path) -> None:
     altered(folder, "prod", 'shared = ["notebooks", "data", "libs"]', "")
     assert load_environment("prod", folder).homes.shared == ()
+
+
+def test_an_alertmanager_is_named_without_a_password_and_windows_by_one_name_each() -> None:
+    with pytest.raises(ValidationError, match="user or password"):
+        AlertsSettings.model_validate({"url": "http://gita:secret@alerts:9093"})
+    hold = {"name": "upgrade", "begins": "2026-11-28T11:00:00Z", "ends": "2026-11-28T13:00:00Z"}
+    weekly = {"name": "upgrade", "when": {"days": ["sun"]}}
+    with pytest.raises(ValidationError, match="two windows are called 'upgrade'"):
+        AlertsSettings.model_validate({"windows": [hold], "weekly": [weekly]})

@@ -59,8 +59,10 @@ PODS: Mapping[str, Pod] = {
     "prefect-worker": _runbook_pod("prefect-worker"),
     "redis": _runbook_pod("redis"),
     "flow-run": _runbook_pod("flow-run"),
+    "pulse-watch": _runbook_pod("pulse-watch"),
     "dns": Pod("kube-system", {"k8s-app": "kube-dns"}),
     "prometheus": Pod("monitoring", {"app.kubernetes.io/name": "prometheus"}),
+    "alertmanager": Pod("monitoring", {"app.kubernetes.io/name": "alertmanager"}),
     "neighbour-of-prometheus": Pod("monitoring"),
     "stranger": Pod("default"),
 }
@@ -79,6 +81,8 @@ TARGETS: Mapping[str, Target] = {
     "prefect-worker": Target("prefect-worker", 8080),
     "redis": Target("redis", 6379, behind="redis.riskhub:6379"),
     "flow-run": Target("flow-run", 8080),
+    "pulse-watch": Target("pulse-watch", 8080),
+    "alertmanager": Target("alertmanager", 9093),
     "dns": Target("dns", 53, protocol="UDP", behind="kube-dns.kube-system:53"),
     "database": Target(),
     "sso": Target(),
@@ -109,13 +113,26 @@ REACHES: Mapping[str, frozenset[str]] = {
     "placeholder": NOTHING,
     "image-puller": NOTHING,
     "prefect-server": frozenset({"redis", "database", "dns"}),
-    "prefect-services": frozenset({"redis", "database", "dns"}),
+    "prefect-services": frozenset({"redis", "database", "alertmanager", "dns"}),
     "prefect-worker": frozenset({"prefect-server", "dns"}) | API_SERVER,
     "redis": NOTHING,
     "flow-run": frozenset(
-        {"hub", "proxy", "prefect-server", "public-address", "database", "s3", "aws", "sso", "risk-api", "dns"}
+        {
+            "hub",
+            "proxy",
+            "prefect-server",
+            "public-address",
+            "database",
+            "s3",
+            "aws",
+            "sso",
+            "risk-api",
+            "alertmanager",
+            "dns",
+        }
     )
     | API_SERVER,
+    "pulse-watch": frozenset({"s3", "alertmanager", "dns"}),
     # of what is ours; where else they go is not our business
     "prometheus": frozenset({"hub", "proxy-metrics", "prefect-server"}),
     "neighbour-of-prometheus": NOTHING,

@@ -84,8 +84,9 @@ class Pods:
 
 
 def workloads(documents: Iterable[Document]) -> Iterator[Pods]:
-    for each in of_kind(documents, "Deployment", "DaemonSet"):
-        metadata, template = each["metadata"], each["spec"]["template"]
+    for each in of_kind(documents, "Deployment", "DaemonSet", "CronJob"):
+        metadata = each["metadata"]
+        template = (each["spec"]["jobTemplate"]["spec"] if each["kind"] == "CronJob" else each["spec"])["template"]
         yield Pods(
             name=f"{metadata['namespace']}/{metadata['name']}",
             namespace=metadata["namespace"],

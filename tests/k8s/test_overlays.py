@@ -89,6 +89,7 @@ def test_dev_and_its_node_run_one_of_each_with_every_log_line() -> None:
 def test_prod_runs_several_of_all_that_can_be_several() -> None:
     counted = replicas("prod")
     one = {"jupyterhub/hub", "jupyterhub/proxy", "riskhub/redis", "riskhub/prefect-services", "jupyterhub/image-puller"}
+    one.add("riskhub/pulse-watch")
     assert {name for name, number in counted.items() if number == 1} == one
     assert counted["riskhub/prefect-server"] >= 3
     assert counted["riskhub/prefect-worker"] >= 3

@@ -76,7 +76,10 @@ def test_every_configuration_that_a_pod_names_is_there(name: str) -> None:
     for pods in workloads(documents):
         for container in pods.containers:
             for source in container.get("envFrom", []):
-                named(documents, "ConfigMap", source["configMapRef"]["name"], pods.namespace)
+                if "secretRef" in source:
+                    assert (pods.namespace, source["secretRef"]["name"]) in SECRETS
+                else:
+                    named(documents, "ConfigMap", source["configMapRef"]["name"], pods.namespace)
         for _, source in variables(pods):
             if reference := source.get("configMapKeyRef"):
                 assert reference["key"] in named(documents, "ConfigMap", reference["name"], pods.namespace)["data"]
