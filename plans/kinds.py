@@ -139,7 +139,8 @@ _SEVERITIES: Mapping[Severity, frozenset[Kind]] = {
     "P2": frozenset(
         {
             *("hub-overloaded", "proxy-api", "routes-lost", "clock-skew", "certificate", "homes-slow", "volume"),
-            *("spawn-timeout", "spawn-failed", "session-failed", "scheduling", "quota", "image", "secret-missing"),
+            *("spawn-timeout", "spawn-failed", "session-failed", "session-risk-api", "login-failed"),
+            *("scheduling", "quota", "image", "secret-missing"),
             *("node", "workload", "service", "risk-api-down", "risk-api-error", "risk-api-token"),
             *("bucket-down", "bucket-denied", "bucket-damaged", "point-damaged", "backup-overdue"),
             *("scheduler-down", "scheduler-late", "alertmanager-down"),
