@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -79,12 +79,27 @@ def read_dump(database: DatabaseSettings, path: Path, *, deadline: timedelta = t
                 rows += 1
                 total = (total + int.from_bytes(hashlib.sha256(row).digest())) % _RING
                 if name == "users":
-                    values = dict(zip(columns, map(_unescaped, row[:-1].split(b"\t")), strict=True))
-                    users.append(values["name"].decode())
-                    if (kept := values["encrypted_auth_state"]) != _NULL:
-                        auth_states[users[-1]] = bytes.fromhex(kept.removeprefix(rb"\x").decode())
+                    user, auth_state = _user_of(row, columns, path)
+                    users.append(user)
+                    if auth_state is not None:
+                        auth_states[user] = auth_state
             tables[name] = Table(rows, f"{total:064x}"[:16])
     return DumpContent(tables, tuple(users), auth_states)
+
+
+def _user_of(row: bytes, columns: Sequence[str], path: Path) -> tuple[str, bytes | None]:
+    """A user's name and auth_state.
+
+    Raises:
+        Damaged: the row is not whole, as the last one of a dump that was cut.
+    """
+    try:
+        values = dict(zip(columns, map(_unescaped, row[:-1].split(b"\t")), strict=True))
+        kept = values["encrypted_auth_state"]
+        auth_state = None if kept == _NULL else bytes.fromhex(kept.removeprefix(rb"\x").decode())
+        return values["name"].decode(), auth_state
+    except (ValueError, KeyError):
+        raise _cut_short(path, "it ends in the middle of a user") from None
 
 
 def _until_end(lines: Iterator[bytes], path: Path) -> Iterator[bytes]:

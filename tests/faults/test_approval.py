@@ -10,6 +10,8 @@ import pytest
 
 from devstack.day.people import Person
 from devstack.day.runs import Deployments, Run
+from domain.clock import utc_now
+from domain.record import Record
 from environments import Environment
 from systems.database import ask
 from systems.evidence import last_record
@@ -53,11 +55,17 @@ def ended(prefect: Deployments, run: str) -> Run:
 
 
 def test_what_nobody_approves_is_refused_and_changes_nothing(env: Environment, prefect: Deployments) -> None:
+    began = utc_now()
     run = ended(prefect, start(env, prefect))
     assert run.state == "Failed" and run.message.endswith(" and never resumed."), "Prefect's own words"
     # Prefect ends the run by its own clock; the run's process sees that a moment later and leaves the record
-    until(lambda: last_record(env.objects, "restore-hub-database", ("refused",)) is not None, seconds=60)
-    record = last_record(env.objects, "restore-hub-database", ("refused",))
+
+    def refused() -> Record | None:
+        record = last_record(env.objects, "restore-hub-database", ("refused",))
+        return record if record and record.started_at > began else None
+
+    until(lambda: refused() is not None, seconds=60)
+    record = refused()
     assert record is not None and "nobody approved it within 20 s" in record.summary
     assert ask(env.database, "select name from users where name = 'dina'") == "dina"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
@@ -98,8 +97,9 @@ def test_real_faults_count_each_once_and_a_second_run_counts_none(env: Environme
         with pytest.raises(httpx.HTTPStatusError):
             dina.write_text(f"locked/token={planted[0]}", "a")
     # allocation: a file where a home should be
-    with home_in_the_way(stack, changed(env, "health", synthetic_user="gita")), contextlib.suppress(Refused):
-        Person.log_in("gita", url)  # ends at the server, or on the page that waits for it
+    gita = Person.log_in("gita", url)
+    with home_in_the_way(stack, changed(env, "health", synthetic_user="gita")):
+        gita.client.get(f"{url}/hub/spawn")  # the answer tells of the failure, or is the page that waits
         until_logged(stack, "Unhandled error starting gita's server")
 
     record = watch()

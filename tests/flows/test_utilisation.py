@@ -135,11 +135,8 @@ def test_a_sample_tells_work_stores_and_spawns_and_its_figures_arrive_without_a_
 
 def test_spawns_that_fail_between_two_samples_are_counted(env, people, stack):
     before = json.loads(report("--json"))["spawns"]
-    dina = Person.log_in("dina", stack.public_url)  # which starts a server
-    give_up = time.monotonic() + 60
-    while not dina.is_running():
-        assert time.monotonic() < give_up
-        time.sleep(0.5)
+    dina = Person.log_in("dina", stack.public_url)
+    dina.start_server()  # which makes her home
     dina.stop_server()
     home = env.homes.user_data / "dina"
     aside = home.rename(home.with_name("dina-aside"))

@@ -95,6 +95,25 @@ def test_a_dump_cut_short_is_damaged(kept: float, env: Environment, tmp_path: Pa
         read_dump(env.database, dump.path)
 
 
+def test_a_dump_cut_in_the_middle_of_a_user_is_damaged(empty: Callable[[], DatabaseSettings], tmp_path: Path) -> None:
+    """Wherever a row is cut: in a name, in the digits of an auth_state, between two columns."""
+    database = empty()
+    ask(
+        database,
+        "create table alembic_version (version_num text); "
+        "create table users (id int, name text, encrypted_auth_state bytea); "
+        "insert into users select n, 'user-' || n, decode(md5(n::text) || md5((-n)::text), 'hex') "
+        "from generate_series(1, 3000) n",
+    )
+    dump = dump_database(database, tmp_path / "hub.dump")
+    whole = dump.path.read_bytes()
+    assert len(read_dump(database, dump.path).users) == 3000
+    for cut in range(len(whole) // 3, len(whole) - 2000, len(whole) // 40):
+        dump.path.write_bytes(whole[:cut])
+        with pytest.raises(Damaged, match=r"hub\.dump: it cannot be read whole"):
+            read_dump(database, dump.path)
+
+
 def test_a_dump_that_takes_too_long_is_given_up(env: Environment, tmp_path: Path) -> None:
     dump = dump_database(env.database, tmp_path / "hub.dump")
     with pytest.raises(Failed, match="it was not read after 0 s"):
