@@ -74,8 +74,13 @@ def _relay(plain: socket.socket, context: ssl.SSLContext, target: tuple[str, int
         client.settimeout(10)
         with socket.create_connection(target, 10) as behind:
             while asked := client.recv(65536):
+                behind.settimeout(10)
                 behind.sendall(asked)
                 client.sendall(behind.recv(1 << 20))
+                behind.settimeout(0.5)  # an answer may come in several pieces
+                with suppress(TimeoutError):
+                    while more := behind.recv(1 << 20):
+                        client.sendall(more)
 
 
 def _write_certificate(path: Path, left: timedelta) -> None:
