@@ -11,11 +11,9 @@ from domain.clock import utc_now
 from domain.record import Record
 from environments import EnvironmentName, load_environment
 from flows.chapter import chapter
-from plans.diagnosis import answer, causes, diagnose
-from plans.health import judge
-from tasks.cluster import look_at_cluster, watched_servers
-from tasks.health import look_with, probes_about, probes_of
-from tasks.records import record
+from flows.health import found, look
+from plans.diagnosis import answer
+from tasks.health import probes_about, probes_of
 
 
 @chapter(name="diagnose-authentication")
@@ -74,18 +72,5 @@ def _diagnose(
 ) -> Record:
     env, started = load_environment(environment), utc_now()
     probes = [probe for probe in (*probes_of(env), *probes_about(env, user)) if probe.name in wanted]
-    with watched_servers(env) as seen:
-        looked = look_with(probes)
-    areas, snapshot = look_at_cluster(env, seen()) if cluster else ((), None)
-    findings = diagnose([*looked, *areas], snapshot, synthetic_user=env.health.synthetic_user)
-    return record(
-        flow=flow,
-        environment=env,
-        started_at=started,
-        executed=True,
-        findings=findings,
-        causes=causes(findings),
-        state=judge(findings).state,
-        measures={f"{finding.probe}_seconds": round(finding.seconds, 3) for finding in findings},
-        summary=answer(findings, about=user or ""),
-    )
+    findings = look(env, probes, cluster=cluster)
+    return found(flow, env, started, findings, answer(findings, about=user or ""))

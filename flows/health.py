@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import datetime
 
 from domain.clock import utc_now
+from domain.health import Finding
 from domain.record import Record
 from environments import Environment, EnvironmentName, load_environment
 from flows.chapter import chapter
@@ -43,14 +46,16 @@ def health_pulse(environment: EnvironmentName = "local") -> Record:
     return _check("health-pulse", env, quick_probes_of(env))
 
 
-def _check(flow: str, env: Environment, probes: Sequence[Probe]) -> Record:
-    started = utc_now()
-    with watched_servers(env) as seen:
+def look(env: Environment, probes: Sequence[Probe], *, cluster: bool = True) -> tuple[Finding, ...]:
+    """What the probes find, and where `cluster` the cluster itself, causes first."""
+    with watched_servers(env) if cluster else nullcontext(tuple) as seen:
         looked = look_with(probes)
-    cluster, snapshot = look_at_cluster(env, seen())
-    findings = diagnose([*looked, *cluster], snapshot, synthetic_user=env.health.synthetic_user)
-    findings = in_order([*findings, alert(env, findings, causes(findings))])
-    verdict = judge(findings)
+    areas, snapshot = look_at_cluster(env, seen()) if cluster else ((), None)
+    return diagnose([*looked, *areas], snapshot, synthetic_user=env.health.synthetic_user)
+
+
+def found(flow: str, env: Environment, started: datetime, findings: Sequence[Finding], summary: str) -> Record:
+    """The record of a look: its state, its causes, and how long each probe took."""
     return record(
         flow=flow,
         environment=env,
@@ -58,7 +63,14 @@ def _check(flow: str, env: Environment, probes: Sequence[Probe]) -> Record:
         executed=True,
         findings=findings,
         causes=causes(findings),
-        state=verdict.state,
+        state=judge(findings).state,
         measures={f"{finding.probe}_seconds": round(finding.seconds, 3) for finding in findings},
-        summary=verdict.summary,
+        summary=summary,
     )
+
+
+def _check(flow: str, env: Environment, probes: Sequence[Probe]) -> Record:
+    started = utc_now()
+    findings = look(env, probes)
+    findings = in_order([*findings, alert(env, findings, causes(findings))])
+    return found(flow, env, started, findings, judge(findings).summary)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from devstack.day.runs import Deployments
+from devstack.faults.fault import with_empty_bucket
 from devstack.process import sweep
 from devstack.stack import Stack
 from environments import Environment, load_environment
@@ -61,17 +60,7 @@ def env(stack: Stack, nobody_at_work: None) -> Environment:
 @pytest.fixture
 def apart(env: Environment) -> Environment:
     """The local environment with a bucket of its own: nothing is in it, and Object Lock is on."""
-    store = env.objects.model_copy(update={"bucket": f"bucket-{secrets.token_hex(4)}"})
-    assert store.access_key_id and store.secret_access_key
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=store.endpoint_url,
-        region_name=store.region,
-        aws_access_key_id=store.access_key_id.get_secret_value(),
-        aws_secret_access_key=store.secret_access_key.get_secret_value(),
-    )
-    s3.create_bucket(Bucket=store.bucket, ObjectLockEnabledForBucket=True)
-    return env.model_copy(update={"objects": store})
+    return with_empty_bucket(env)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -92,10 +92,6 @@ def _reach_the_hub(hub: HubSettings, thing: str) -> None:
         raise Failed(thing, cause, step, kind="hub-down")
 
 
-def _status(hub: HubSettings, path: str) -> int:
-    return httpx.get(hub.public_url + path, timeout=hub.timeout.total_seconds(), verify=trust()).status_code
-
-
 def _connected_for(database: DatabaseSettings) -> timedelta | None:
     """How long a Hub is connected to its database; None when none is, or nobody can tell."""
     try:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.automations import apply_automations
 from devstack.day.runs import Deployments
+from devstack.faults.fault import with_empty_bucket
 from devstack.stack import Stack
 from domain.clock import utc_now
 from domain.health import Finding
@@ -157,8 +156,7 @@ def test_when_nobody_looks_the_switch_fires_until_somebody_does(
     env: Environment, receiver: Receiver, other_state: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prefect is dead, and no pulse ever left its mark in this bucket."""
-    bucket = f"bucket-{secrets.token_hex(4)}"
-    create_bucket(env, bucket)
+    bucket = with_empty_bucket(env).objects.bucket
     on_call = OnCall(other_state(S3_BACKUP_BUCKET=bucket, PREFECT_API_URL="http://127.0.0.1:9/api"), {})
     missing = on_call.riskhub("alerts", "watch", "--json")
     assert missing.record == {"state": "complete", "last_pulse": None, "fires": "pulse-missing"}
@@ -257,16 +255,3 @@ def pause_work_pool(env: Environment, *, paused: bool) -> None:
 def with_window(env: Environment, name: str, begins: datetime, ends: datetime) -> Environment:
     window = Hold(name=name, begins=begins, ends=ends)
     return env.model_copy(update={"alerts": env.alerts.model_copy(update={"windows": (window,)})})
-
-
-def create_bucket(env: Environment, name: str) -> None:
-    store = env.objects
-    assert store.access_key_id and store.secret_access_key
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=store.endpoint_url,
-        region_name=store.region,
-        aws_access_key_id=store.access_key_id.get_secret_value(),
-        aws_secret_access_key=store.secret_access_key.get_secret_value(),
-    )
-    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
