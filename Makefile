@@ -32,7 +32,7 @@ demo: install  ## a day of operations on the embedded stack (KEEP=1 leaves it up
 	$(BIN)/riskhub day $(if $(KEEP),--keep) $(if $(ENVIRONMENT),--environment $(ENVIRONMENT))
 
 test: install  ## unit, contract, property, integration and browser tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 -o faulthandler_timeout=500 --durations=25
 
 cluster: install  ## a real Kubernetes node on this machine (Linux, root), and the services around it
 	$(BIN)/riskhub cluster up

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +26,9 @@ STATE = STATE / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 # A flow that runs in a test process without a Prefect of the test's own must fail, not start one for itself.
 os.environ["PREFECT_API_URL"] = "http://127.0.0.1:9/api"
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
+
+# Where a shell starts the tests in its background SIGINT is ignored, and so it would be by all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +66,13 @@ def env(stack: Stack, nobody_at_work: None) -> Environment:
 def apart(env: Environment) -> Environment:
     """The local environment with a bucket of its own: nothing is in it, and Object Lock is on."""
     return with_empty_bucket(env)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A red test is told when it is seen, under xdist too: a run that is cut short has no summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\nred after {report.duration:.0f} s: {report.nodeid} ({report.when})", file=sys.__stderr__, flush=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
