@@ -84,8 +84,8 @@ def server_route_lost(stack: Stack, env: Environment) -> Iterator[Environment]:
     hubs.ensure_user(env.hub, user)
     hubs.start_server(env.hub, user, deadline=timedelta(seconds=90))
     try:
-        _delete_route(stack, f"/user/{user}")
-        yield env
+        with _route_lost(stack, f"/user/{user}"):
+            yield env
     finally:
         hubs.end_server(env.hub, user)
         hubs.delete_user(env.hub, user)
@@ -94,9 +94,9 @@ def server_route_lost(stack: Stack, env: Environment) -> Iterator[Environment]:
 @contextmanager
 def hub_route_lost(stack: Stack, env: Environment) -> Iterator[Environment]:
     """The proxy does not know the way to the Hub."""
-    _delete_route(stack, "/")
     try:
-        yield env
+        with _route_lost(stack, "/"):
+            yield env
     finally:
         stack.restart_part("hub")
 
@@ -149,10 +149,29 @@ def _servers_of(stack: Stack, user: str) -> Iterator[psutil.Process]:
             yield process
 
 
-def _delete_route(stack: Stack, route: str) -> None:
+@contextmanager
+def _route_lost(stack: Stack, route: str) -> Iterator[None]:
+    """The proxy does not know this route, and the Hub, which holds the routes against its servers every other
+    second, does not bring it back for longer than a moment."""
     api = f"http://127.0.0.1:{stack.choices.ports['proxy-api']}/api/routes{route}"
     token = {"Authorization": f"token {stack.choices.secrets['proxy_token']}"}
-    httpx.delete(api, headers=token).raise_for_status()
+    lost, ended = threading.Event(), threading.Event()
+
+    def lose() -> None:
+        with httpx.Client(headers=token) as client:
+            while not ended.wait(0.02):
+                if client.delete(api).is_success:
+                    lost.set()
+
+    losing = threading.Thread(target=lose)
+    losing.start()
+    try:
+        if not lost.wait(10):
+            raise Failed(f"the route {route}", "the proxy never knew it", "read its log")
+        yield
+    finally:
+        ended.set()
+        losing.join()
 
 
 def _until(condition: Callable[[], bool], what: str) -> None:

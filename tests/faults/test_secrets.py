@@ -22,6 +22,8 @@ from systems.signing import payload_of
 from tests.faults.conftest import keys_below, point_of_now
 from tests.faults.oncall import OnCall
 
+pytestmark = pytest.mark.timeout(400)  # the first test begins with a whole day
+
 RUNS = {
     "cull-idle-servers/every-15-minutes": {"execute": True},
     "daily-backup/nightly": {"execute": True},
