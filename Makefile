@@ -31,8 +31,8 @@ $(INSTALLED): bootstrap.lock requirements.lock requirements-data.lock pyproject.
 demo: install  ## a day of operations on the embedded stack (KEEP=1 leaves it up, ENVIRONMENT=dev: on the node)
 	$(BIN)/riskhub day $(if $(KEEP),--keep) $(if $(ENVIRONMENT),--environment $(ENVIRONMENT))
 
-test: install  ## unit, contract, property, integration and browser tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 -o faulthandler_timeout=500 --durations=25
+test: install  ## unit, contract, property, integration and browser tests (AGAIN=1: what is red, once more by itself)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 -o faulthandler_timeout=500 --durations=25 $(if $(AGAIN),|| { [ $$? = 1 ] && $(BIN)/python -m pytest --last-failed --verbose; })
 
 cluster: install  ## a real Kubernetes node on this machine (Linux, root), and the services around it
 	$(BIN)/riskhub cluster up

@@ -76,8 +76,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With RISKHUB_REQUIRE_ALL a tier that cannot run fails; without it the last lines say what was skipped."""
+    """What the exit code says beyond red and green.
+
+    Interrupted, when a worker died: tests were not run, so no run of the red ones alone can make it good.
+    Red, when a tier could not run and RISKHUB_REQUIRE_ALL is set; without it the last lines say what was skipped.
+    """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = reporter is not None and reporter.stats.get("skipped")
-    if os.environ.get("RISKHUB_REQUIRE_ALL") and skipped and session.exitstatus == pytest.ExitCode.OK:
+    stats = reporter.stats if reporter is not None else {}
+    if any(each.when == "???" for each in stats.get("failed", ())):
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
+    elif os.environ.get("RISKHUB_REQUIRE_ALL") and stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
