@@ -33,7 +33,7 @@ def dina(cluster) -> Iterator[Person]:
 
 
 @pytest.fixture
-def forgotten(cluster, dina) -> str:
+def forgotten(cluster, dina) -> Iterator[str]:
     """Dina's pod, after the Hub's database came back from before it was started."""
     env = cluster.environment
     (running,) = [each for each in read_running(env.hub, env.cluster) or () if each.user == "dina"]
@@ -42,7 +42,8 @@ def forgotten(cluster, dina) -> str:
     ask(env.database, "update spawners set server_id = null, state = null")
     cluster.kubectl(*JUPYTERHUB, "scale", "deployment/hub", "--replicas=1")
     wait_until(lambda: knows_nobody(env.hub))
-    return running.id
+    yield running.id
+    cluster.kubectl(*JUPYTERHUB, "delete", "pod", running.id, "--ignore-not-found", "--grace-period=1")
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_on_a_cluster_where_all_agree_nothing_is_astray(cluster, dina):
 
 def test_a_pod_that_the_hub_forgot_is_told_by_a_flow_run_and_ended_by_on_call(cluster, stranger, forgotten):
     env = cluster.environment
-    policy = {"grace": 5, "at_least": 3}
+    policy = {"grace": "PT5S", "at_least": 3}
     prefect = Deployments(env.prefect.api_url, env.prefect.ui_url)
     run = prefect.wait(prefect.start("reconcile-sessions/hourly", {"execute": True, "policy": policy}))
     assert run.state == "Failed" and "1 astray: 0 mended" in run.message, run
