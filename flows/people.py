@@ -18,6 +18,7 @@ from tasks.mirror import push_homes
 from tasks.people import (
     archive_and_move,
     archive_stale_home,
+    confirm_gone,
     end_servers,
     no_people,
     observe_homes,
@@ -71,6 +72,8 @@ def leaver(user: str, environment: EnvironmentName = "local", confirm: str = "",
         if seen.home_is_there and not left_open(outcomes):
             archived, links = archive_and_move(env, user, seen.home)
             outcomes += archived
+        if not left_open(outcomes):
+            findings.append(confirm_gone(env, user))
     return record(
         flow="leaver",
         environment=env,

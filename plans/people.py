@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import floor
 
 from domain.clock import in_words
@@ -139,7 +139,7 @@ def why_not_stale(home: Home, policy: PeopleSettings, *, never: Collection[str],
     if home.owner and home.owner.servers:
         return "a server of its owner runs"
     if now - home.changed_at < policy.stale_after:
-        return f"something in it changed {in_words(now - home.changed_at)} ago"
+        return f"something in it changed {in_words(max(now - home.changed_at, timedelta(0)))} ago"
     if now - home.rests_since < policy.stale_after:
         return f"its owner was active {in_words(now - home.rests_since)} ago"
     return ""

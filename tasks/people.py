@@ -84,6 +84,15 @@ def remove_user(env: Environment, user: str) -> Outcome:
     return _step("remove", f"user {user}", partial(hub.delete_user, env.hub, user))
 
 
+@task(name="confirm-gone", timeout_seconds=60, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4))
+def confirm_gone(env: Environment, user: str) -> Finding:
+    """Whether the Hub knows the user at the end: whom the SSO lets in it makes anew at their next login."""
+    if hub.read_user(env.hub, user) is None:
+        return Finding("login", "ok", f"the Hub does not know {user} at the end of the run")
+    step = "block them in the SSO, or take them out of the platform's groups there, then run again"
+    return Finding("login", "failed", f"{user} has logged in again meanwhile: the SSO lets them in", step)
+
+
 @task(name="archive-home", task_run_name="archive-{home}", cache_policy=NO_CACHE)
 def archive_and_move(env: Environment, user: str, home: str, point: str | None = None) -> Done:
     """Archive a home in which nothing runs, and move it away once that is verified.
@@ -137,10 +146,12 @@ def archive_stale_home(env: Environment, home: Home, policy: PeopleSettings, poi
     target = f"home {home.name}"
     try:
         owner = hub.read_user(env.hub, home.user)
-        changed = homes_at_rest(homes_of(env).location, only=home.name)[home.name].changed_at
+        found = homes_at_rest(homes_of(env).location, only=home.name).get(home.name)
     except RiskhubError as error:
         return [Outcome("archive", target, "failed", str(error))], {}
-    now = Home(home.name, home.user, owner, home.bytes, changed)
+    if found is None:
+        return [Outcome("archive", target, "skipped", "it is gone since the plan")], {}
+    now = Home(home.name, home.user, owner, found.bytes, found.changed_at)
     if why := why_not_stale(now, policy, never=no_people(env), now=utc_now()):
         return [Outcome("archive", target, "skipped", why)], {}
     return archive_and_move.fn(env, home.user, home.name, point)

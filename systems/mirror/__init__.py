@@ -2,7 +2,8 @@
 
 `push` makes a point; `plan_batch`, `push_shard` by any number of processes and `join_shards` make the same one.
 `plan_restore` and `apply_restore` bring one back, `verify` reads one back, `history` lists them and `retention`
-says since when; `hold` keeps what one path of a point needs. The bucket is usable without any of this: keys are paths, bodies are contents.
+says since when; `hold` keeps what one path of a point needs. The bucket is usable without any of this: keys are paths,
+bodies are contents.
 """
 
 from systems.mirror.entry import Miss
