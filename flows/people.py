@@ -108,7 +108,7 @@ def archive_stale_homes(
     """
     env, started = load_environment(environment), utc_now()
     policy = policy or env.people
-    plan = plan_stale_homes(observe_homes(env), policy, never=no_people(env), now=started)
+    plan = plan_stale_homes(observe_homes(env), policy, never=no_people(env, policy), now=started)
     publish_plan(plan, environment=env)
     title = f"Homes that nobody uses in {env.name}"
     publish_tables("archive-stale-homes-list", title, [stale_table(plan, now=started)])

@@ -33,9 +33,9 @@ from tasks.retries import while_unreachable
 Done = tuple[list[Outcome], dict[str, str]]
 
 
-def no_people(env: Environment) -> frozenset[str]:
+def no_people(env: Environment, policy: PeopleSettings | None = None) -> frozenset[str]:
     """Users of the Hub who never leave and whose homes never rest."""
-    return frozenset({env.health.synthetic_user, *env.people.service_users})
+    return frozenset({env.health.synthetic_user, *(policy or env.people).service_users})
 
 
 @task(name="observe-person", timeout_seconds=300, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4))
@@ -152,7 +152,7 @@ def archive_stale_home(env: Environment, home: Home, policy: PeopleSettings, poi
     if found is None:
         return [Outcome("archive", target, "skipped", "it is gone since the plan")], {}
     now = Home(home.name, home.user, owner, found.bytes, found.changed_at)
-    if why := why_not_stale(now, policy, never=no_people(env), now=utc_now()):
+    if why := why_not_stale(now, policy, never=no_people(env, policy), now=utc_now()):
         return [Outcome("archive", target, "skipped", why)], {}
     return archive_and_move.fn(env, home.user, home.name, point)
 
