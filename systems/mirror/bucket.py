@@ -70,6 +70,21 @@ class Bucket:
                 f"aws s3api put-bucket-versioning --bucket {self._name} --versioning-configuration Status=Enabled",
             )
 
+    def require_lockable(self) -> None:
+        """Refuse a bucket in which a hold is a word only.
+
+        Raises:
+            Refused: it was made without Object Lock, or may not be asked.
+            Unreachable: no answer.
+        """
+        thing, step = f"bucket {self._name}", "use a bucket that was made with Object Lock"
+        try:
+            found = _xml(self._ask("GET", query={"object-lock": ""})).findtext("{*}ObjectLockEnabled")
+        except Refused as error:
+            raise Refused(thing, f"it does not say that it has Object Lock: {error.cause}", step) from None
+        if found != "Enabled":
+            raise Refused(thing, "it was made without Object Lock, so a legal hold holds nothing", step)
+
     def list_current(self, prefix: str, after: str = "") -> Iterator[Current]:
         """What a plain listing below `prefix` shows, by key, beginning behind the key `after`."""
         query = {"list-type": "2", "prefix": prefix, "encoding-type": "url", "start-after": after}

@@ -49,6 +49,7 @@ def hold(
     """
     wanted = relative(path)
     bucket = Bucket(location)
+    bucket.require_lockable()
     chosen = load_point(bucket, find_point(bucket, at=None, point=point))
     pages = pages_about(chosen, wanted)
     for key in (point_key(bucket, chosen.sequence), *(location.manifests + page.key for page in pages)):

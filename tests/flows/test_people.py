@@ -192,6 +192,20 @@ def test_an_archive_that_is_not_whole_leaves_the_home_where_it_is(elsewhere: Env
     assert not home.exists()
 
 
+def test_a_home_in_which_something_of_theirs_still_runs_stays(elsewhere: Environment) -> None:
+    home = make_home(elsewhere, "otto")
+    variables = {"JUPYTERHUB_USER": "otto", "JUPYTERHUB_API_URL": elsewhere.hub.api_url}
+    stray = subprocess.Popen(("sleep", "600"), env={**os.environ, **variables})
+    try:
+        record = leave("otto")
+    finally:
+        stray.kill()
+        stray.wait()
+    assert states(record) == {"archive home otto": "failed"}
+    assert f"kill {stray.pid}, then run again" in record.outcomes[0].detail
+    assert home.is_dir() and last_archive(elsewhere, "otto") is None
+
+
 def test_the_last_administrator_stays(stack: Stack, env: Environment) -> None:
     gita = Person.log_in("gita", stack.public_url)
     record = leave("gita")
