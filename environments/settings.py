@@ -25,6 +25,7 @@ from domain.logs import Category
 from environments.alerts import AlertsSettings
 from environments.base import Seconds, Settings, Url
 from environments.culling import CullPolicy
+from environments.people import PeopleSettings
 from environments.reconciling import ReconcilePolicy
 
 EnvironmentName = Literal["local", "dev", "uat", "prod"]
@@ -336,6 +337,7 @@ class Environment(Settings):
     recovery: RecoverySettings | None = None
     retention: RetentionPolicy = RetentionPolicy()
     utilisation: UtilisationSettings = UtilisationSettings()
+    people: PeopleSettings = PeopleSettings()
     alerts: AlertsSettings = AlertsSettings()
 
     @property

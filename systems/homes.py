@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from escapism import escape
+from escapism import escape, unescape
 
 from domain.errors import Refused
 from environments.settings import HomesSettings
@@ -26,6 +26,15 @@ def home_name(user: str) -> str:
         raise Refused("user ''", "an empty name is nobody's", "give the name as the Hub lists it")
     name: str = escape(user, safe=_SAFE, escape_char="-").lower()
     return name
+
+
+def user_of(home: str) -> str:
+    """Whose folder it is, by its name alone; empty where no user's home is called so."""
+    try:
+        user: str = unescape(home, escape_char="-")
+    except ValueError:  # UnicodeDecodeError too
+        return ""
+    return user if user and home_name(user) == home else ""
 
 
 def require_home_mount(homes: HomesSettings) -> None:

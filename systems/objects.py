@@ -127,6 +127,17 @@ def locked_until(store: ObjectStoreSettings, key: str) -> datetime | None:
     return to_utc(until) if until else None
 
 
+def hold_object(store: ObjectStoreSettings, key: str) -> None:
+    """Put a legal hold on the object: nobody deletes this version of it, until somebody who may lifts the hold.
+
+    Raises:
+        Refused: the bucket has no Object Lock, or its keys may not hold.
+        Unreachable: as `get_object`.
+    """
+    with _told(store, key):
+        _client(store).put_object_legal_hold(Bucket=store.bucket, Key=key, LegalHold={"Status": "ON"})
+
+
 def list_versions(store: ObjectStoreSettings, prefix: str) -> Iterator[tuple[str, str]]:
     """Key and version of all that the keys that begin with `prefix` ever held, delete markers too.
 

@@ -95,6 +95,22 @@ def confirm_stops(
     return told, Finding(PROBE, "ok", seen)
 
 
+def require_gone(
+    hub: HubSettings, user: str, cluster: ClusterSettings | None = None, *, grace: timedelta = GRACE
+) -> None:
+    """Wait until nothing of the user runs, whatever the Hub lists; where nobody can look nothing is waited for.
+
+    Raises:
+        Failed: something still runs after `grace`.
+        Unreachable, Refused: see `Cluster`.
+    """
+    give_up = time.monotonic() + grace.total_seconds()
+    while left := [each for each in read_running(hub, cluster) or () if each.user == user]:
+        if time.monotonic() > give_up:
+            raise Failed(f"server {left[0].label}", f"{left[0].where} still runs", f"{left[0].end}, then run again")
+        time.sleep(0.5)
+
+
 def _left(
     look: Callable[[], Sequence[Running]], stopped: Collection[str], since: datetime, grace: timedelta
 ) -> dict[str, Running]:

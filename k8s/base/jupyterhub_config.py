@@ -354,7 +354,11 @@ def configure_activity():
 
 
 def configure_operations_service():
-    """riskhub's own token, with what its flows need and no more: `admin:users` only for its synthetic user."""
+    """riskhub's own token, with what its flows need and no more: `admin:users` only for its synthetic user.
+
+    `tokens` and `delete:users` are a leaver's end, whoever it is. The Hub knows no right to revoke tokens alone: who
+    has this token can make one of anybody's.
+    """
     synthetic = "riskhub-check"
     c.JupyterHub.services = [{"name": "riskhub", "api_token": required("JUPYTERHUB_API_TOKEN")}]
     c.JupyterHub.load_roles = [
@@ -366,6 +370,8 @@ def configure_operations_service():
                 "read:users",
                 "read:servers",
                 "delete:servers",
+                "tokens",
+                "delete:users",
                 "read:hub",
                 "read:metrics",
                 "proxy",

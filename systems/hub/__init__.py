@@ -20,12 +20,11 @@ from systems.hub.servers import (
     start_server,
 )
 from systems.hub.stops import stop_servers
-from systems.hub.tokens import as_user, has_auth_state
+from systems.hub.tokens import as_user, has_auth_state, list_tokens, revoke_tokens
 from systems.hub.turn import only_cull, only_reconciliation
-from systems.hub.users import HubUser, delete_user, ensure_user, list_user_names, read_user
+from systems.hub.users import delete_user, ensure_user, list_user_names, list_users, read_user
 
 __all__ = [
-    "HubUser",
     "answers",
     "as_user",
     "delete_user",
@@ -34,7 +33,9 @@ __all__ = [
     "has_auth_state",
     "list_routes",
     "list_servers",
+    "list_tokens",
     "list_user_names",
+    "list_users",
     "log_in",
     "only_cull",
     "only_reconciliation",
@@ -46,6 +47,7 @@ __all__ = [
     "read_version",
     "require_scope",
     "require_whole_sight",
+    "revoke_tokens",
     "server_url",
     "start_server",
     "stop_servers",

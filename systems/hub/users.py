@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from domain.clock import UtcDatetime
 from domain.errors import Refused
-from domain.sessions import Server
+from domain.people import HubUser
 from environments.settings import HubSettings
 from systems.hub.api import HubApi, user_path
 from systems.hub.servers import servers_of
@@ -18,28 +17,27 @@ from systems.hub.servers import servers_of
 
 class _UserModel(BaseModel):
     model_config = ConfigDict(frozen=True)  # the Hub's own shape: keys we do not read are its business
+    name: str
+    admin: bool = False
     groups: tuple[str, ...] = ()
     last_activity: UtcDatetime | None = None
-
-
-@dataclass(frozen=True)
-class HubUser:
-    """Somebody as the Hub knows them. `groups`: since their last login."""
-
-    name: str
-    groups: tuple[str, ...]
-    last_activity: datetime | None
-    servers: tuple[Server, ...]
 
 
 def read_user(hub: HubSettings, user: str) -> HubUser | None:
     """One user; None where the Hub knows nobody of that name."""
     with HubApi(hub) as api:
         found = api.get(user_path(user))
-        if found is None:
-            return None
-        model = _UserModel.model_validate(found)
-        return HubUser(user, model.groups, model.last_activity, tuple(servers_of(api, found)))
+        return None if found is None else _user(api, found)
+
+
+def list_users(hub: HubSettings) -> list[HubUser]:
+    """Everybody the Hub knows, in its order.
+
+    Raises:
+        Unreachable, Refused: see `HubApi`.
+    """
+    with HubApi(hub) as api:
+        return [_user(api, found) for found in api.pages("/users")]
 
 
 def list_user_names(hub: HubSettings) -> list[str]:
@@ -76,3 +74,9 @@ def delete_user(hub: HubSettings, user: str) -> None:
                 "check the scope admin:users of the service's role",
                 kind="token-scope",
             )
+
+
+def _user(api: HubApi, found: Any) -> HubUser:
+    servers = tuple(servers_of(api, found))
+    model = _UserModel.model_validate(found)
+    return HubUser(model.name, model.groups, model.last_activity, servers, model.admin)

@@ -35,6 +35,7 @@ AT_ONCE = 32  # requests on their way together
 PART = 8 * 1024 * 1024  # a file above this goes up in parts
 _SMALL = 1024 * 1024  # an object up to this comes in one piece
 _MOST_PARTS = 9_000  # S3 takes 10,000
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class Current(NamedTuple):
@@ -68,6 +69,21 @@ class Bucket:
                 "it keeps no versions, so a write would destroy what an earlier point needs",
                 f"aws s3api put-bucket-versioning --bucket {self._name} --versioning-configuration Status=Enabled",
             )
+
+    def require_lockable(self) -> None:
+        """Refuse a bucket in which a hold is a word only.
+
+        Raises:
+            Refused: it was made without Object Lock, or may not be asked.
+            Unreachable: no answer.
+        """
+        thing, step = f"bucket {self._name}", "use a bucket that was made with Object Lock"
+        try:
+            found = _xml(self._ask("GET", query={"object-lock": ""})).findtext("{*}ObjectLockEnabled")
+        except Refused as error:
+            raise Refused(thing, f"it does not say that it has Object Lock: {error.cause}", step) from None
+        if found != "Enabled":
+            raise Refused(thing, "it was made without Object Lock, so a legal hold holds nothing", step)
 
     def list_current(self, prefix: str, after: str = "") -> Iterator[Current]:
         """What a plain listing below `prefix` shows, by key, beginning behind the key `after`."""
@@ -160,6 +176,16 @@ class Bucket:
         except Taken:
             if self.get(key) != body:
                 raise
+
+    def hold(self, key: str, version: str = "") -> None:
+        """Put a legal hold on a version, by default the one that shows: nobody deletes it until somebody lifts that."""
+        body = f'<LegalHold xmlns="{_NAMESPACE}"><Status>ON</Status></LegalHold>'.encode()
+        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        self._ask("PUT", key, query=_hold_of(version), headers={"x-amz-checksum-sha256": checksum}, body=body)
+
+    def is_held(self, key: str, version: str = "") -> bool:
+        """Is the version under a legal hold?"""
+        return _xml(self._ask("GET", key, query=_hold_of(version))).findtext("{*}Status") == "ON"
 
     def get(self, key: str) -> bytes:
         """A whole object, verified against the checksum kept beside it."""
@@ -299,6 +325,10 @@ def _credentials(settings: ObjectStoreSettings) -> tuple[Any, Any]:
         return Keys(str(frozen.access_key), str(frozen.secret_key), frozen.token)
 
     return now, Boto3CredentialProvider(session)
+
+
+def _hold_of(version: str) -> dict[str, str]:
+    return {"legal-hold": "", **({"versionId": version} if version else {})}
 
 
 def _xml(answer: Answer) -> ElementTree.Element:

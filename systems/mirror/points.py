@@ -88,7 +88,7 @@ def load_point(bucket: Bucket, sequence: int) -> Point:
     Raises:
         Damaged: it is not readable.
     """
-    key = _key(bucket, sequence)
+    key = point_key(bucket, sequence)
     return read_point(bucket.get(key), key)
 
 
@@ -137,7 +137,7 @@ def win_point(bucket: Bucket, point: Point) -> None:
         Overtaken: another push won this number meanwhile.
     """
     try:
-        bucket.put_new(_key(bucket, point.sequence), point.model_dump_json().encode())
+        bucket.put_new(point_key(bucket, point.sequence), point.model_dump_json().encode())
     except Taken:
         raise overtaken(bucket, point.sequence) from None
 
@@ -228,5 +228,6 @@ def _named(bucket: Bucket, shelf: Shelf, point: str) -> int:
     return sequence
 
 
-def _key(bucket: Bucket, sequence: int) -> str:
+def point_key(bucket: Bucket, sequence: int) -> str:
+    """Where the header of a point is."""
     return f"{bucket.location.manifests}points/{sequence:010d}.json"

@@ -70,7 +70,7 @@ def plan_restore(
         Unreachable, Damaged: the point could not be read.
         Failed: what is to be done does not fit into the folder for temporary files.
     """
-    wanted = _relative(path)
+    wanted = relative(path)
     bucket = Bucket(location)
     chosen = load_point(bucket, find_point(bucket, at=at, point=point))
     target = _checked(destination, chosen)
@@ -97,7 +97,12 @@ def plan_restore(
     )
 
 
-def _relative(path: bytes | str | None) -> bytes:
+def relative(path: bytes | str | None) -> bytes:
+    """A path of the mirrored tree as bytes; b"" for all of it.
+
+    Raises:
+        Refused: it leaves the tree.
+    """
     wanted = os.fsencode(path or b"").rstrip(b"/")
     if path and (not wanted or wanted.startswith(b"/") or {b"", b".", b".."} & set(wanted.split(b"/"))):
         raise Refused(

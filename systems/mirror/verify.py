@@ -106,7 +106,7 @@ def _read_all(
     read = good = size = 0
     misses: dict[bytes, str] = {}
     for row, problem in in_order(
-        lambda row: _read_back(bucket, row), rows_of(bucket, point.pages), workers, needed=is_due
+        lambda row: read_back(bucket, row), rows_of(bucket, point.pages), workers, needed=is_due
     ):
         if problem is None:
             continue
@@ -122,7 +122,8 @@ def _read_all(
     return read, good, size, misses
 
 
-def _read_back(bucket: Bucket, row: Row) -> str:
+def read_back(bucket: Bucket, row: Row) -> str:
+    """Read the version that a row pins; what is wrong with it, in words, or nothing."""
     digest = hashlib.sha256()
     try:
         for piece in bucket.stream(key_of(bucket.location.prefix, row.path, row.entry.mode), row.version):

@@ -13,11 +13,13 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
-from systems.mirror.entry import Skip, look_of, order
-from systems.mirror.tree import WORK_PREFIX, look, open_folder
+from systems.mirror.entry import Miss, Skip, look_of, order
+from systems.mirror.tree import WORK_PREFIX, look, open_folder, opened_root
 
 _AHEAD = 50_000  # entries that may be read before they are wanted
 _PIECE = 250  # names that one walker looks at in one go
@@ -65,6 +67,15 @@ def walk(
             yield from walkers.read(below, skipped)
         finally:
             walkers.close()
+
+
+def unreadable_in(folder: Path, path: str) -> list[Miss]:
+    """What at and below `path` cannot be read, so that nobody knows what it holds."""
+    skipped: list[Skip] = []
+    with ExitStack() as opened:
+        for _ in walk(opened_root(opened, folder), skipped, os.fsencode(path)):
+            pass
+    return [skip.miss for skip in skipped if skip.unreadable]
 
 
 @dataclass

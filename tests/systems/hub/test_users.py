@@ -1,4 +1,4 @@
-"""The synthetic user, made and removed with the operations token, which may do that to nobody else."""
+"""The synthetic user, made and removed; by a token that is limited to it, nobody else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_the_synthetic_user_is_made_once_and_removed_with_its_server(hub):
     assert hub.admin.get("/users/riskhub-check").status_code == 404
 
 
-def test_the_operations_token_cannot_touch_other_users(hub):
+def test_a_token_that_is_limited_to_the_synthetic_user_cannot_touch_others(hub):
     hub.add_user("zoe")
     with pytest.raises(Refused):
         delete_user(hub.settings, "zoe")
