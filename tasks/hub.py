@@ -26,6 +26,13 @@ require_scope = task(name="require-scope", timeout_seconds=60, cache_policy=NO_C
     hubs.require_scope
 )
 
+find_warnings = task(name="find-warnings", timeout_seconds=60, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4))(
+    hubs.find_warnings
+)
+
+# Whoever is not warned now is warned by the next run.
+warn = task(name="warn", timeout_seconds=60, cache_policy=NO_CACHE)(hubs.warn)
+
 # Not retried as a whole: each stop has its own outcome.
 stop_servers = task(name="stop-servers", timeout_seconds=3600, cache_policy=NO_CACHE)(hubs.stop_servers)
 

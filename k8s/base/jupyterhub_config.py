@@ -12,12 +12,16 @@ import json
 import os
 import shutil
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from escapism import escape
+from jupyterhub import orm
+from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.spawner import SimpleLocalProcessSpawner
+from markupsafe import escape as as_text
 from traitlets import default
 
 c = get_config()
@@ -69,6 +73,64 @@ class Proxy(ConfigurableHTTPProxy):
             if stamp is not None and stamp == self._stamps.get(routespec):
                 del route["data"]["last_activity"]
         return routes
+
+
+def kept_notices(db, group):
+    """What riskhub keeps as the properties of this group, which nobody is in."""
+    found = orm.Group.find(db, group)
+    return (found.properties or {}) if found else {}
+
+
+def moment(said):
+    """A time as the Hub keeps its own: naive, UTC."""
+    return said and datetime.fromisoformat(said).astimezone(UTC).replace(tzinfo=None)
+
+
+def notices_of(user):
+    """What the user is told now, newest last: of the stop of a server that still runs and was not used since."""
+    return [
+        {"id": f"stop {warning['server']} {warning['warned_at']}", "kind": "stop", "text": warning["text"]}
+        for warning in kept_notices(user.db, "riskhub-warnings").get("warnings", ())
+        if warning["user"] == user.name and is_still_true(warning, user.orm_user.orm_spawners.get(warning["server"]))
+    ]
+
+
+def is_still_true(warning, spawner):
+    """Does the very server run, and did nobody use it since, where that would keep it?"""
+    if spawner is None or spawner.server is None or spawner.started != moment(warning["started"]):
+        return False
+    unless_used = moment(warning["last_activity"])
+    return unless_used is None or spawner.last_activity is None or spawner.last_activity <= unless_used
+
+
+class NoticesHandler(BaseHandler):
+    """GET /hub/riskhub/notices: what the person is told, asked for by JupyterLab (notebooks/jupyter/labextensions).
+
+    It is asked of the Hub and not of the person's own server, since that would count as use of the server.
+    """
+
+    def _record_activity(self, obj, timestamp=None):
+        return False
+
+    async def refresh_auth(self, user, force=False):
+        return user  # it asks nobody about a person who only leaves a page open
+
+    def get(self):
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(notices_of(self.current_user) if self.current_user else []))
+
+
+def configure_notices():
+    """Above the Hub's own pages, and in JupyterLab."""
+    c.JupyterHub.extra_handlers = [(r"/riskhub/notices", NoticesHandler)]
+    c.JupyterHub.template_vars = {"announcement": notices_as_html}
+
+
+def notices_as_html(user):
+    """The page that shows it takes it for HTML."""
+    told = notices_of(user) if user else []
+    return "<br>".join(str(as_text(notice["text"])) for notice in told)
 
 
 def configure_addresses():
@@ -158,6 +220,7 @@ def configure_process_spawner():
         "RISK_API_URL": required("RISK_API_URL"),
         "PYTHONPATH": str(Path(required("EFS_MOUNT_POINT")) / "libs"),
         "JUPYTERHUB_ACTIVITY_INTERVAL": os.environ.get("HUB_ACTIVITY_SECONDS", "300"),
+        "JUPYTER_PATH": os.environ.get("HUB_JUPYTER_PATH", ""),  # our JupyterLab extension; images hold their own
     }
 
 
@@ -369,6 +432,7 @@ def configure_operations_service():
                 "read:hub",
                 "read:metrics",
                 "proxy",
+                "admin:groups!group=riskhub-warnings",
                 f"admin:users!user={synthetic}",
                 f"servers!user={synthetic}",
                 f"access:servers!user={synthetic}",
@@ -393,4 +457,5 @@ AUTHENTICATION[required("HUB_AUTHENTICATION")]()
 SPAWNERS[required("HUB_SPAWNER")]()
 configure_activity()
 configure_operations_service()
+configure_notices()
 configure_prometheus()

@@ -13,6 +13,7 @@ from systems.hub.condition import (
 )
 from systems.hub.login import log_in
 from systems.hub.metrics import read_spawns
+from systems.hub.notices import find_warnings, read_warnings, warn
 from systems.hub.servers import (
     end_server,
     list_servers,
@@ -31,6 +32,7 @@ __all__ = [
     "delete_user",
     "end_server",
     "ensure_user",
+    "find_warnings",
     "has_auth_state",
     "list_routes",
     "list_servers",
@@ -44,10 +46,12 @@ __all__ = [
     "read_spawns",
     "read_user",
     "read_version",
+    "read_warnings",
     "require_scope",
     "require_whole_sight",
     "server_url",
     "start_server",
     "stop_servers",
     "sync_routes",
+    "warn",
 ]
