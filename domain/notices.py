@@ -29,3 +29,26 @@ class StopWarning(BaseModel):
     warned_at: UtcDatetime
     stop_at: UtcDatetime
     text: str = Field(max_length=LONGEST)
+
+
+class Announcement(BaseModel):
+    """Maintenance that people are told of, from when it is announced until it ends. Times are aware UTC.
+
+    Attributes:
+        id: follows from all the rest.
+        group: whose members are told; everybody where it is None.
+        text: what they read.
+        begins, ends: the maintenance itself.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: str
+    group: str | None
+    text: str = Field(max_length=LONGEST)
+    begins: UtcDatetime
+    ends: UtcDatetime
+
+    @property
+    def audience(self) -> str:
+        """Who is told, in words."""
+        return "everybody" if self.group is None else f"group {self.group}"

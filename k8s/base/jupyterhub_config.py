@@ -18,6 +18,7 @@ from pathlib import Path
 
 from escapism import escape
 from jupyterhub import orm
+from jupyterhub.app import JupyterHub
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.spawner import SimpleLocalProcessSpawner
@@ -86,12 +87,18 @@ def moment(said):
     return said and datetime.fromisoformat(said).astimezone(UTC).replace(tzinfo=None)
 
 
-def notices_of(user):
-    """What the user is told now, newest last: of the stop of a server that still runs and was not used since."""
-    return [
-        {"id": f"stop {warning['server']} {warning['warned_at']}", "kind": "stop", "text": warning["text"]}
-        for warning in kept_notices(user.db, "riskhub-warnings").get("warnings", ())
+def notices_of(user, db):
+    """What the user (None: nobody is logged in) is told now: of stops that are to come, and of maintenance."""
+    now, groups = datetime.now(UTC).replace(tzinfo=None), {group.name for group in user.groups} if user else set()
+    stops = [
+        {"id": f"stop {warning['server']} {warning['warned_at']}", "text": warning["text"]}
+        for warning in (kept_notices(db, "riskhub-warnings").get("warnings", ()) if user else ())
         if warning["user"] == user.name and is_still_true(warning, user.orm_user.orm_spawners.get(warning["server"]))
+    ]
+    return stops + [
+        {"id": announcement["id"], "text": announcement["text"]}
+        for announcement in kept_notices(db, "riskhub-announcements").get("announcements", ())
+        if announcement["group"] in {None, *groups} and now < moment(announcement["ends"])
     ]
 
 
@@ -118,19 +125,18 @@ class NoticesHandler(BaseHandler):
     def get(self):
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(notices_of(self.current_user) if self.current_user else []))
+        self.finish(json.dumps(notices_of(self.current_user, self.db)))
 
 
 def configure_notices():
-    """Above the Hub's own pages, and in JupyterLab."""
+    """Above the Hub's own pages, and in JupyterLab. (JupyterHub would have handlers be services, each a process.)"""
     c.JupyterHub.extra_handlers = [(r"/riskhub/notices", NoticesHandler)]
     c.JupyterHub.template_vars = {"announcement": notices_as_html}
 
 
 def notices_as_html(user):
     """The page that shows it takes it for HTML."""
-    told = notices_of(user) if user else []
-    return "<br>".join(str(as_text(notice["text"])) for notice in told)
+    return "<br>".join(str(as_text(notice["text"])) for notice in notices_of(user, JupyterHub.instance().db))
 
 
 def configure_addresses():
@@ -433,6 +439,7 @@ def configure_operations_service():
                 "read:metrics",
                 "proxy",
                 "admin:groups!group=riskhub-warnings",
+                "admin:groups!group=riskhub-announcements",
                 f"admin:users!user={synthetic}",
                 f"servers!user={synthetic}",
                 f"access:servers!user={synthetic}",

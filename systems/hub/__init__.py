@@ -13,7 +13,7 @@ from systems.hub.condition import (
 )
 from systems.hub.login import log_in
 from systems.hub.metrics import read_spawns
-from systems.hub.notices import find_warnings, read_warnings, warn
+from systems.hub.notices import find_warnings, keep_announcements, read_announcements, read_warnings, warn
 from systems.hub.servers import (
     end_server,
     list_servers,
@@ -22,7 +22,7 @@ from systems.hub.servers import (
 )
 from systems.hub.stops import stop_servers
 from systems.hub.tokens import as_user, has_auth_state
-from systems.hub.turn import only_cull, only_reconciliation
+from systems.hub.turn import only_announcement, only_cull, only_reconciliation
 from systems.hub.users import HubUser, delete_user, ensure_user, list_user_names, read_user
 
 __all__ = [
@@ -34,12 +34,15 @@ __all__ = [
     "ensure_user",
     "find_warnings",
     "has_auth_state",
+    "keep_announcements",
     "list_routes",
     "list_servers",
     "list_user_names",
     "log_in",
+    "only_announcement",
     "only_cull",
     "only_reconciliation",
+    "read_announcements",
     "read_clock",
     "read_routes",
     "read_server",

@@ -7,26 +7,33 @@ own and no right but that on two groups. Whether it is still true the Hub sees i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from domain.errors import Damaged, Refused, RiskhubError
+from domain.errors import Damaged, Failed, Refused, RiskhubError
 from domain.health import Finding
-from domain.notices import StopWarning
+from domain.notices import Announcement, StopWarning
 from domain.plan import Outcome, OutcomeState
 from domain.sessions import Stop
 from environments.settings import HubSettings
 from systems.hub.api import HubApi
 from systems.hub.condition import scopes_of
 
-WARNINGS = "riskhub-warnings"
+WARNINGS, ANNOUNCEMENTS = "riskhub-warnings", "riskhub-announcements"
 PROBE = "stop-warnings"
+
+Document = TypeVar("Document", bound=BaseModel)
 
 
 class _Warnings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     warnings: tuple[StopWarning, ...] = ()
+
+
+class _Announcements(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    announcements: tuple[Announcement, ...] = ()
 
 
 def read_warnings(hub: HubSettings) -> tuple[StopWarning, ...]:
@@ -77,6 +84,28 @@ def warn(
     ]
 
 
+def read_announcements(hub: HubSettings) -> tuple[Announcement, ...]:
+    """What people are told of maintenance, and what has ended since; raises as `read_warnings`."""
+    with HubApi(hub) as api:
+        _require_group(api, ANNOUNCEMENTS)
+        return _read(api, ANNOUNCEMENTS, _Announcements()).announcements
+
+
+def keep_announcements(hub: HubSettings, announcements: Sequence[Announcement]) -> None:
+    """Tell people of these and no others.
+
+    Raises:
+        Failed: the Hub took them and has others.
+        Refused, Unreachable: see `HubApi`.
+    """
+    with HubApi(hub) as api:
+        _keep(api, ANNOUNCEMENTS, _Announcements(announcements=tuple(announcements)))
+        if _read(api, ANNOUNCEMENTS, _Announcements()).announcements != tuple(announcements):
+            raise Failed(
+                api.thing, "it does not tell what it was given to tell", "look for a second run; then run again"
+            )
+
+
 def _require_group(api: HubApi, group: str) -> None:
     if not {"admin:groups", f"admin:groups!group={group}"} & scopes_of(api):
         raise Refused(
@@ -87,7 +116,7 @@ def _require_group(api: HubApi, group: str) -> None:
         )
 
 
-def _read(api: HubApi, group: str, empty: _Warnings) -> _Warnings:
+def _read(api: HubApi, group: str, empty: Document) -> Document:
     model = api.get(f"/groups/{group}")
     try:
         return type(empty).model_validate(model["properties"]) if model else empty
