@@ -113,7 +113,8 @@ def is_still_true(warning, spawner):
 class NoticesHandler(BaseHandler):
     """GET /hub/riskhub/notices: what the person is told, asked for by JupyterLab (notebooks/jupyter/labextensions).
 
-    It is asked of the Hub and not of the person's own server, since that would count as use of the server.
+    It is asked of the Hub and not of the person's own server, since that would count as use of the server. So, unlike
+    the Hub's API, it answers pages of users' servers too, by the login's cookie: it tells notices and changes nothing.
     """
 
     def _record_activity(self, obj, timestamp=None):
