@@ -17,6 +17,8 @@ from environments import Environment
 from flows.announcements import announce_maintenance, withdraw_announcement
 from flows.chapter import record_of
 from systems.hub import keep_announcements, only_announcement, read_announcements, read_clock
+from systems.hub.api import HubApi
+from systems.hub.notices import ANNOUNCEMENTS
 
 pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
 
@@ -103,6 +105,16 @@ def test_two_at_once_are_refused_since_one_would_lose_what_the_other_told(env: E
     with only_announcement(env.hub, env.database):
         record = announce()
     assert record.state == "refused" and "another announcement of it runs now" in record.summary
+
+
+@pytest.mark.parametrize("properties", [{"announcements": 7}, {"announcements": [{"id": "1"}]}])
+def test_what_is_damaged_keeps_nobody_out_of_the_hub_and_is_said(env: Environment, properties: dict[str, Any]) -> None:
+    keep_announcements(env.hub, [])
+    with HubApi(env.hub) as api:
+        api.change("PUT", f"/groups/{ANNOUNCEMENTS}/properties", body=properties, accept=(200,))
+    assert "Sign in with Corporate SSO" in login_page(env)
+    record = announce()
+    assert record.state == "failed" and "delete the group" in record.summary
 
 
 def until(holds: Callable[[], bool]) -> None:
