@@ -61,7 +61,7 @@ def _refuse(route: Route) -> None:
 def picture(page: Page, stack: Stack, name: str) -> None:
     folder = Path(os.environ.get("RISKHUB_SCREENSHOTS") or stack.state / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
+    page.screenshot(path=folder / f"{name}.png", animations="disabled")
 
 
 def test_a_user_logs_in_through_sso_opens_a_notebook_and_runs_a_cell(
