@@ -24,7 +24,7 @@ from environments.culling import CullPolicy
 from environments.settings import Environment
 from flows.chapter import record_of
 from flows.sessions import cull_idle_servers
-from systems.hub import list_routes, list_servers, read_clock, read_warnings, stop_servers
+from systems.hub import list_routes, list_servers, read_clock, read_warnings, stop_servers, warn
 
 pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
 
@@ -189,8 +189,9 @@ def told_to(person: Person) -> list[str]:
 
 
 def warn_ana(env: Environment, ana: Person) -> StopWarning:
-    """By a cull that finds her idle."""
+    """By a cull that finds her idle, whoever was warned before."""
     let_rest(env, ana)
+    warn(env.hub, read_warnings(env.hub), (), ())
     record = cull(WARNING, execute=True)
     assert ("ana/", "warn", "done") in {(each.target, each.verb, each.state) for each in record.outcomes}, record
     (warning,) = [each for each in read_warnings(env.hub) if each.user == "ana"]
