@@ -188,9 +188,9 @@ def told_to(person: Person) -> list[str]:
     return [each["text"] for each in person.client.get(f"{person.public_url}/hub/riskhub/notices").json()]
 
 
-def warn_ana(env: Environment, ana: Person) -> StopWarning:
-    """By a cull that finds her idle, whoever was warned before."""
-    let_rest(env, ana)
+def warn_ana(env: Environment, ana: Person, beside: Person | None = None) -> StopWarning:
+    """By a cull that finds her idle, whoever was warned before, and who is `beside` at work."""
+    let_rest(env, ana, beside)
     warn(env.hub, read_warnings(env.hub), (), ())
     record = cull(WARNING, execute=True)
     assert ("ana/", "warn", "done") in {(each.target, each.verb, each.state) for each in record.outcomes}, record
@@ -207,7 +207,7 @@ def cull_when_the_time_has_come(env: Environment, warning: StopWarning) -> Recor
 
 
 def test_a_server_stops_only_after_its_user_was_warned_and_the_record_tells_since_when(env, ana, bea):
-    warning = warn_ana(env, ana)
+    warning = warn_ana(env, ana, beside=bea)
     assert ana.is_running() and warning.stop_at - warning.warned_at >= WARN
     assert told_to(ana) == [warning.text] and told_to(bea) == []
     stops = {
