@@ -59,7 +59,7 @@ COMPONENTS = {
             locks=("build/proxy/requirements.lock", "devstack/proxy/package-lock.json"),
             sources=("devstack/proxy/package.json", "devstack/proxy/package-lock.json"),
         ),
-        _python("business-user"),
+        _python("business-user", "notebooks/jupyter"),
         Component("data-scientist", locks=("build/data-scientist/requirements.lock",), extends="business-user"),
         _python(
             "runbook",
@@ -128,7 +128,8 @@ def read_inputs(component: Component, project: Path = PROJECT) -> Inputs:
     Raises:
         Refused: `project` is no git checkout, or a declared source is not there.
     """
-    below = (COMPONENTS[component.extends].folder,) if component.extends else ()
+    extended = COMPONENTS[component.extends] if component.extends else None
+    below = (extended.folder, *extended.sources) if extended else ()
     declared = (component.folder, *below, *SHARED, *component.sources)
     for name in declared:
         if not (project / name).exists():

@@ -10,6 +10,7 @@ import inspect
 import json
 import os
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,14 +32,14 @@ from domain.errors import Refused, RiskhubError
 from domain.health import Finding
 from domain.plan import Outcome
 from domain.record import Record, planned_actions, state_of
-from domain.sessions import Server, Verdict
+from domain.sessions import Server
 from domain.text import size, visible
 from domain.utilisation import Usage
 from environments import EnvironmentName, load_environment
 from environments.culling import CullPolicy
 from environments.settings import ClusterSettings, HubSettings
-from plans.culling import cull_summary, judge, plan_culls
-from systems.hub import list_servers, only_cull, read_clock, require_scope, stop_servers
+from plans.culling import Verb, cull_summary, decide, judge, plan_culls, stops_of, warned_by, warnings_of
+from systems.hub import find_warnings, list_servers, only_cull, read_clock, require_scope, stop_servers, warn
 from systems.running import confirm_stops
 from systems.server_usage import NOT_SEEN, server_usage
 
@@ -57,21 +58,22 @@ def cull_directly(hub: HubSettings, policy: CullPolicy | None = None, execute: b
         execute: stop them; without it the plan is shown.
     """
     started_at = utc_now()
-    outcomes: list[Outcome] = []
-    findings: list[Finding] = []
+    policy, outcomes = policy or CullPolicy(), list[Outcome]()
     with only_cull(hub) if execute else nullcontext():
         if execute:
             require_scope(hub, "delete:servers")
         now = read_clock(hub)
-        plan = plan_culls(list_servers(hub), policy or CullPolicy(), now=now)
+        warned, findings = find_warnings(hub) if policy.warn else ((), list[Finding]())
+        plan = plan_culls(list_servers(hub), policy, now=now, warned=warned)
         if execute:
-            answered = stop_servers(hub, [action.on for action in plan.actions])
-            outcomes, finding = confirm_stops(hub, answered, since=now)
-            findings.append(finding)
+            told = warn(hub, warned, warnings_of(plan), warned_by(plan))
+            answered = stop_servers(hub, stops_of(plan))
+            confirmed, finding = confirm_stops(hub, answered, since=now)
+            outcomes, findings = [*told, *confirmed], [*findings, finding]
     return Record(
         flow="cull-idle-servers",
         environment=hub.api_url,
-        state=state_of(outcomes, executed=execute),
+        state=state_of(outcomes, findings, executed=execute),
         summary=cull_summary(plan, outcomes, executed=execute),
         started_at=started_at,
         finished_at=utc_now(),
@@ -105,42 +107,75 @@ def _list(environment: EnvironmentName | None, as_json: bool) -> None:
     """The servers that run now: who, since when, last active, what they use, what the culling policy would do and when.
 
     Processors and memory are those of the server's pod, or of its processes where the Hub is on this machine.
-    The time of a stop is that of nobody using the server from now on, by the rules that hold now.
+    The time of a stop is that of nobody using the server from now on, by the rules that hold now; since when its user
+    is warned of it, where the policy warns.
     """
     hub, policy, cluster = None if environment else _hub_of_the_variables(), CullPolicy(), None
     if hub is None:
         settings = load_environment(environment or "local")
         hub, policy, cluster = settings.hub, settings.culling, settings.cluster
     now = read_clock(hub)
-    judged = [(server, judge(server, policy, now=now)) for server in list_servers(hub)]
+    judged = _judged(hub, policy, now)
     used = _usage(hub, cluster)
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "state": "complete",
-                    "servers": [_as_json(*each, used.get(each[0].label, NOT_SEEN)) for each in judged],
-                }
-            )
-        )
+        servers = [_as_json(each, used.get(each.server.label, NOT_SEEN)) for each in judged]
+        click.echo(json.dumps({"state": "complete", "servers": servers}))
         return
     print_table(
-        ("SERVER", "STATE", "STARTED (UTC)", "LAST ACTIVITY (UTC)", "CPU", "MEMORY", "PROFILE", "STOP AT (UTC)", "WHY"),
+        (
+            "SERVER",
+            "STATE",
+            "STARTED (UTC)",
+            "LAST ACTIVITY (UTC)",
+            "CPU",
+            "MEMORY",
+            "PROFILE",
+            "WARNED (UTC)",
+            "STOP AT (UTC)",
+            "WHY",
+        ),
         (
             (
-                server.label,
-                server.pending or ("ready" if server.ready else "not ready"),
-                _shown(server.started),
-                _shown(server.last_activity),
-                _cores(used.get(server.label, NOT_SEEN)),
-                _memory(used.get(server.label, NOT_SEEN)),
-                server.profile or "-",
-                "now" if verdict.due else _shown(verdict.stop_at),
-                verdict.reason,
+                each.server.label,
+                each.server.pending or ("ready" if each.server.ready else "not ready"),
+                _shown(each.server.started),
+                _shown(each.server.last_activity),
+                _cores(used.get(each.server.label, NOT_SEEN)),
+                _memory(used.get(each.server.label, NOT_SEEN)),
+                each.server.profile or "-",
+                _shown(each.warned_at),
+                "now" if each.verb == "stop" else _shown(each.stop_at),
+                each.reason,
             )
-            for server, verdict in judged
+            for each in judged
         ),
     )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A server, what a cull would do with it now, when it would be stopped, and since when its user is warned."""
+
+    server: Server
+    verb: Verb
+    reason: str
+    stop_at: datetime | None
+    warned_at: datetime | None
+
+
+def _judged(hub: HubSettings, policy: CullPolicy, now: datetime) -> list[_Judged]:
+    warned, findings = find_warnings(hub) if policy.warn else ((), [])
+    for finding in findings:
+        click.echo(f"riskhub: {visible(finding.seen)}", err=True)
+    told_to = {(each.user, each.server): each for each in warned or ()}
+    judged = []
+    for server in list_servers(hub):
+        told = told_to.get((server.user, server.name))
+        verb, stop = decide(server, policy, now=now, warned=told, can_warn=warned is not None)
+        stop_at = stop.warning.stop_at if stop.warning else judge(server, policy, now=now).stop_at
+        warned_at = told.warned_at if told and told == stop.warning else None
+        judged.append(_Judged(server, verb, stop.reason, stop_at, warned_at))
+    return judged
 
 
 def _usage(hub: HubSettings, cluster: ClusterSettings | None) -> dict[str, Usage]:
@@ -166,7 +201,8 @@ def _memory(used: Usage) -> str:
     return size(used["memory_bytes"]) + (f" of {size(asked)}" if asked else "")
 
 
-def _as_json(server: Server, verdict: Verdict, used: Usage) -> dict[str, Any]:
+def _as_json(judged: _Judged, used: Usage) -> dict[str, Any]:
+    server = judged.server
     return {
         "user": server.user,
         "name": server.name,
@@ -178,9 +214,10 @@ def _as_json(server: Server, verdict: Verdict, used: Usage) -> dict[str, Any]:
         "last_activity": _iso(server.last_activity),
         **used,
         "policy": {
-            "action": "stop" if verdict.due else "leave",
-            "stop_at": _iso(verdict.stop_at),
-            "reason": verdict.reason,
+            "action": judged.verb,
+            "warned_at": _iso(judged.warned_at),
+            "stop_at": _iso(judged.stop_at),
+            "reason": judged.reason,
         },
     }
 

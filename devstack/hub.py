@@ -13,6 +13,7 @@ from domain.errors import Refused
 from environments.loader import PROJECT
 
 CONFIGURATION = PROJECT / "k8s" / "base" / "jupyterhub_config.py"
+JUPYTER = PROJECT / "notebooks" / "jupyter"  # what the images hold below share/jupyter
 PROXY = PROJECT / "devstack" / "proxy" / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
 
 

@@ -89,6 +89,7 @@ class Stack(Parts):
             "HUB_AUTHENTICATION": "sso",
             "HUB_SPAWNER": "process",
             "HUB_ACTIVITY_SECONDS": "2",
+            "HUB_JUPYTER_PATH": str(hub.JUPYTER),
             "HUB_BIND_URL": self.services.url("hub-api"),
             "HUB_CONNECT_URL": self.services.url("hub-api"),
             "PROXY_API_URL": self.services.url("proxy-api"),

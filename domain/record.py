@@ -5,6 +5,7 @@ It is the flow's result, the JSON on stdout, the artifact in the Prefect UI and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -55,14 +56,15 @@ class Record(BaseModel):
     links: dict[str, str] = {}
 
 
-def state_of(outcomes: tuple[Outcome, ...] | list[Outcome], *, executed: bool) -> RunState:
-    """The run's state from its outcomes: all failed is `failed`, some failed is `partial`."""
+def state_of(outcomes: Sequence[Outcome], findings: Sequence[Finding] = (), *, executed: bool) -> RunState:
+    """The run's state: all outcomes failed is `failed`; some failed, or a finding that is not good, is `partial`."""
     if not executed:
         return "planned"
     failed = sum(outcome.state == "failed" for outcome in outcomes)
-    if failed == 0:
-        return "complete"
-    return "failed" if failed == len(outcomes) else "partial"
+    if failed and failed == len(outcomes):
+        return "failed"
+    bad = any(finding.state in ("degraded", "failed") for finding in findings)
+    return "partial" if failed or bad else "complete"
 
 
 def planned_actions(plan: Plan[Any]) -> dict[str, Any]:

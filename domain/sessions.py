@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.notices import StopWarning
+
 
 @dataclass(frozen=True)
 class Server:
@@ -31,11 +33,13 @@ class Stop:
 
     `idle_since`: activity after this moment spares it; None when no activity does (it is too old).
     `reason`: why, for the record of the stop.
+    `warning`: what its user was told of it, or is to be told; None where nothing is.
     """
 
     server: Server
     idle_since: datetime | None
     reason: str = ""
+    warning: StopWarning | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Verdict:
         reason: why, or why not, with the rule that decided.
         stop_at: when it is stopped at the earliest if nobody uses it from now on and the rules of now go on to
             hold; None when that cannot be said (exempt, pending, its activity is unknown).
-        idle_since: see `Stop`.
+        idle_since: see `Stop`; of a stop that is to come its last activity.
     """
 
     due: bool

@@ -164,6 +164,7 @@ class CullPolicy(Settings):
     Attributes:
         idle: a server without activity for longer than this is stopped.
         max_age: a server older than this is stopped whatever it does; none by default.
+        warn: how long before its stop a server's user is told of it; nobody is by default.
         exempt: user names never culled.
         max_share: at most this share of the running servers is stopped in one run; a larger plan is
             refused whole, since a wrong clock or a broken activity feed looks just like that.
@@ -175,6 +176,7 @@ class CullPolicy(Settings):
 
     idle: Limit = timedelta(hours=1)
     max_age: Limit | None = None
+    warn: Annotated[Limit, Field(le=timedelta(days=1))] = timedelta(0)
     exempt: tuple[str, ...] = ()
     max_share: float = Field(default=0.8, gt=0, le=1)
     at_least: int = Field(default=5, ge=0)

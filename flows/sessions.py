@@ -12,11 +12,12 @@ from environments import EnvironmentName, load_environment
 from environments.culling import CullPolicy
 from environments.reconciling import ReconcilePolicy
 from flows.chapter import chapter
-from plans.culling import cull_summary, plan_culls
+from plans.culling import cull_summary, plan_culls, stops_of, warned_by, warnings_of
 from plans.reconciliation import agreement, is_astray, plan_reconciliation, reconciliation_summary
 from tasks.hub import (
     confirm_mends,
     confirm_stops,
+    find_warnings,
     list_servers,
     mend,
     only_cull,
@@ -27,6 +28,7 @@ from tasks.hub import (
     require_scope,
     require_whole_sight,
     stop_servers,
+    warn,
 )
 from tasks.records import publish_plan, record
 
@@ -40,22 +42,24 @@ def cull_idle_servers(
     Run it when: every 15 minutes by schedule; by hand when the cluster is out of room.
     It never stops a server that was active since the plan: activity is read again right before each stop. Nor one
     that is pending or exempt, nor more than the policy's share of all servers: such a plan is refused whole.
+    Where the policy warns, its user's JupyterLab tells of the stop so long before; who works on is left alone.
     If it fails: the outcomes name each server that still runs and why; run it again once the Hub answers. Refused
     over the share: check the clocks and the proxy (its restart counts as everybody's activity) before a larger share.
     """
     env, started = load_environment(environment), utc_now()
-    outcomes: list[Outcome] = []
-    findings: list[Finding] = []
+    policy, outcomes = policy or env.culling, list[Outcome]()
     with only_cull(env.hub, env.database) if execute else nullcontext():
         if execute:
             require_scope(env.hub, "delete:servers")
         now = read_clock(env.hub)
-        plan = plan_culls(list_servers(env.hub), policy or env.culling, now=now)
+        warned, findings = find_warnings(env.hub) if policy.warn else ((), list[Finding]())
+        plan = plan_culls(list_servers(env.hub), policy, now=now, warned=warned)
         publish_plan(plan, environment=env)
         if execute:
-            answered = stop_servers(env.hub, [action.on for action in plan.actions])
-            outcomes, finding = confirm_stops(env.hub, answered, since=now, cluster=env.cluster)
-            findings.append(finding)
+            told = warn(env.hub, warned, warnings_of(plan), warned_by(plan))
+            answered = stop_servers(env.hub, stops_of(plan))
+            confirmed, finding = confirm_stops(env.hub, answered, since=now, cluster=env.cluster)
+            outcomes, findings = [*told, *confirmed], [*findings, finding]
     return record(
         flow="cull-idle-servers",
         environment=env,
@@ -64,7 +68,11 @@ def cull_idle_servers(
         executed=execute,
         outcomes=outcomes,
         findings=findings,
-        measures={"servers": len(plan.actions) + len(plan.left_alone), "due": len(plan.actions)},
+        measures={
+            "servers": len(plan.actions) + len(plan.left_alone),
+            "due": len(stops_of(plan)),
+            "warned": len(warned_by(plan)),
+        },
         summary=cull_summary(plan, outcomes, executed=execute),
     )
 

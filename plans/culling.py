@@ -1,53 +1,142 @@
-"""Who is to be stopped, and why. Pure: servers and a policy in, a plan out, the clock passed in."""
+"""Who is to be stopped or warned, and why. Pure: servers and a policy in, a plan out, the clock passed in."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import floor
+from typing import Literal
 
 from domain.errors import Refused
+from domain.notices import StopWarning
 from domain.plan import Action, Outcome, Plan
 from domain.sessions import Server, Stop, Verdict
+from domain.text import visible
 from environments.culling import CullPolicy, CullRule
+
+Verb = Literal["stop", "warn", "leave"]
 
 _MINUTE = "%Y-%m-%d %H:%M"
 
 
-def plan_culls(servers: Iterable[Server], policy: CullPolicy, *, now: datetime) -> Plan[Stop]:
-    """Choose the servers to stop; who is due, `judge` says. The order of `servers` is kept.
+def plan_culls(
+    servers: Iterable[Server], policy: CullPolicy, *, now: datetime, warned: Collection[StopWarning] | None = ()
+) -> Plan[Stop]:
+    """Choose the servers to stop and those whose users are to be warned, see `decide`. The order of `servers` is kept.
+
+    Args:
+        warned: what users are told now; None where they cannot be told.
 
     Raises:
-        Refused: the plan would stop more than `policy.max_share` of the ready servers, and more than
-            `policy.at_least`. A wrong clock or a broken activity feed looks just like that.
+        Refused: the plan would stop, or warn of the stop of, more than `policy.max_share` of the ready servers, and
+            more than `policy.at_least`. A wrong clock or a broken activity feed looks just like that.
     """
-    stops: list[Action[Stop]] = []
+    told = {(warning.user, warning.server): warning for warning in warned or ()}
+    actions: list[Action[Stop]] = []
     left: list[Action[Stop]] = []
     ready = 0
     for server in servers:
         ready += server.ready
-        verdict = judge(server, policy, now=now)
-        stop = Stop(server, verdict.idle_since, verdict.reason)
-        verb, chosen = ("stop", stops) if verdict.due else ("leave", left)
-        chosen.append(Action(verb, server.label, verdict.reason, stop))
-    allowed = max(policy.at_least, floor(policy.max_share * ready))
-    if len(stops) > allowed:
-        raise Refused(
-            "culling",
-            f"the plan would stop {len(stops)} of {ready} running servers, more than the {allowed} allowed in one run",
-            "check the clocks and the proxy's activity feed; if it is right, run with a larger max_share",
+        verb, stop = decide(
+            server, policy, now=now, warned=told.get((server.user, server.name)), can_warn=warned is not None
         )
-    return Plan("cull idle servers", tuple(stops), tuple(left))
+        (left if verb == "leave" else actions).append(Action(verb, server.label, stop.reason, stop))
+    allowed = max(policy.at_least, floor(policy.max_share * ready))
+    for what, count in Counter(action.verb for action in actions).items():
+        if count > allowed:
+            raise Refused(
+                "culling",
+                f"the plan would {what} {count} of {ready} running servers, more than the {allowed} allowed in one run",
+                "check the clocks and the proxy's activity feed; if it is right, run with a larger max_share",
+            )
+    return Plan("cull idle servers", tuple(actions), tuple(left))
+
+
+def stops_of(plan: Plan[Stop]) -> list[Stop]:
+    """The servers that the plan stops."""
+    return [action.on for action in plan.actions if action.verb == "stop"]
+
+
+def warned_by(plan: Plan[Stop]) -> list[Stop]:
+    """The servers whose users the plan warns."""
+    return [action.on for action in plan.actions if action.verb == "warn"]
+
+
+def warnings_of(plan: Plan[Stop]) -> list[StopWarning]:
+    """All that users are told once the plan is done: what it warns of, and what they were told and is still true."""
+    return [action.on.warning for action in (*plan.actions, *plan.left_alone) if action.on.warning]
 
 
 def cull_summary(plan: Plan[Stop], outcomes: Collection[Outcome], *, executed: bool) -> str:
     """What a run came to, in a line."""
-    due, left = len(plan.actions), len(plan.left_alone)
+    due, warned, left = len(stops_of(plan)), len(warned_by(plan)), len(plan.left_alone)
     if not executed:
-        return f"{due} servers would be stopped, {left} left alone"
-    count = Counter(outcome.state for outcome in outcomes)
-    return f"{count['done']} servers stopped, {count['skipped']} woke up, {count['failed']} failed, {left} left alone"
+        warns = f"{warned} warned, " if warned else ""
+        return f"{due} servers would be stopped, {warns}{left} left alone"
+    count = Counter(outcome.state for outcome in outcomes if outcome.verb == "stop")
+    told = sum(outcome.verb == "warn" and outcome.state == "done" for outcome in outcomes)
+    warns = f"{told} of {warned} warned, " if warned else ""
+    stops = f"{count['done']} servers stopped, {count['skipped']} woke up, {count['failed']} failed"
+    return f"{stops}, {warns}{left} left alone"
+
+
+def decide(
+    server: Server, policy: CullPolicy, *, now: datetime, warned: StopWarning | None = None, can_warn: bool = True
+) -> tuple[Verb, Stop]:
+    """What is done with one server now, with the reason and the warning that goes with it.
+
+    Where the policy warns, a server that is due within `policy.warn` is warned of a stop at least so far away, and
+    stopped when it is due and that time has come; whoever used it since has to be warned anew. Where nobody can be
+    warned, it is stopped so much later: when it was due for `policy.warn` already.
+
+    Args:
+        warned: what its user is told now, whether or not it is still true.
+        can_warn: can users be told at all?
+    """
+    verdict = judge(server, policy, now=now)
+    stop = Stop(server, verdict.idle_since, verdict.reason)
+    if not policy.warn:
+        return ("stop" if verdict.due else "leave"), stop
+    if not can_warn:
+        overdue = verdict.due and judge(server, policy, now=now - policy.warn).due
+        unwarned = replace(stop, reason=f"{stop.reason}; its user cannot be warned") if verdict.due else stop
+        return ("stop" if overdue else "leave"), unwarned
+    if verdict.stop_at is None or verdict.stop_at > now + policy.warn:
+        return "leave", stop
+    if warned is None or not _is_true(warned, server, verdict):
+        return "warn", replace(stop, warning=_warning(server, verdict, max(verdict.stop_at, now + policy.warn), now))
+    stop = replace(stop, reason=f"{stop.reason}; warned at {warned.warned_at:{_MINUTE}} UTC", warning=warned)
+    if verdict.due and now >= warned.stop_at:
+        return "stop", replace(stop, idle_since=verdict.idle_since and warned.last_activity)
+    return "leave", replace(stop, reason=f"{stop.reason} of a stop at {warned.stop_at:{_MINUTE}} UTC")
+
+
+def _is_true(warning: StopWarning, server: Server, verdict: Verdict) -> bool:
+    """Is it about this start of the server, unused since, and does it not promise that to use the server keeps it?"""
+    if warning.started != server.started:
+        return False
+    if warning.last_activity is None:
+        return True
+    activity = server.last_activity or server.started
+    return verdict.idle_since is not None and activity is not None and activity <= warning.last_activity
+
+
+def _warning(server: Server, verdict: Verdict, stop_at: datetime, now: datetime) -> StopWarning:
+    name = f"Your server {visible(server.name)[:20]}" if server.name else "Your server"
+    by_age = verdict.idle_since is None
+    why = "has run for long" if by_age else "is not used"
+    what = "Save your work; you can start it again." if by_age else "Use it to keep it. Saved files stay."
+    return StopWarning(
+        user=server.user,
+        server=server.name,
+        started=server.started,
+        last_activity=None if by_age else server.last_activity or server.started,
+        warned_at=now,
+        stop_at=stop_at,
+        text=f"{name} {why} and stops at {stop_at:{_MINUTE}} UTC. {what}",
+    )
 
 
 def judge(server: Server, policy: CullPolicy, *, now: datetime) -> Verdict:
@@ -70,7 +159,7 @@ def judge(server: Server, policy: CullPolicy, *, now: datetime) -> Verdict:
     if sparing and sparing.exempt_until:
         until = sparing.exempt_until
         stop_at = max(until, verdict.stop_at or until)
-        return Verdict(False, f"exempt until {until:{_MINUTE}} UTC{_by(sparing)}", stop_at)
+        return Verdict(False, f"exempt until {until:{_MINUTE}} UTC{_by(sparing)}", stop_at, verdict.idle_since)
     return verdict
 
 
@@ -85,7 +174,11 @@ def _by_limits(server: Server, activity: datetime, rules: list[CullRule], policy
     quiet, limit = now - activity, f"the limit is {_span(idle)}{_by(idle_rule)}"
     if quiet > idle:
         return Verdict(True, f"idle for {_span(quiet)}, {limit}", now, now - idle)
-    return Verdict(False, f"active {_span(quiet)} ago, {limit}", min(activity + idle, old_at or activity + idle))
+    idle_at = activity + idle
+    reason = f"active {_span(quiet)} ago, {limit}"
+    if old_at and old_at < idle_at:
+        return Verdict(False, reason, old_at)
+    return Verdict(False, reason, idle_at, activity)
 
 
 def _held(server: Server, policy: CullPolicy, now: datetime) -> str:

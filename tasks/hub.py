@@ -26,6 +26,13 @@ require_scope = task(name="require-scope", timeout_seconds=60, cache_policy=NO_C
     hubs.require_scope
 )
 
+find_warnings = task(name="find-warnings", timeout_seconds=60, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4))(
+    hubs.find_warnings
+)
+
+# Whoever is not warned now is warned by the next run.
+warn = task(name="warn", timeout_seconds=60, cache_policy=NO_CACHE)(hubs.warn)
+
 # Not retried as a whole: each stop has its own outcome.
 stop_servers = task(name="stop-servers", timeout_seconds=3600, cache_policy=NO_CACHE)(hubs.stop_servers)
 
@@ -52,6 +59,15 @@ mend = task(name="mend", timeout_seconds=3600, cache_policy=NO_CACHE)(reconcilin
 
 confirm_mends = task(name="confirm-mends", timeout_seconds=300, cache_policy=NO_CACHE)(reconciling.confirm_mends)
 
+read_announcements = task(
+    name="read-announcements", timeout_seconds=60, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4)
+)(hubs.read_announcements)
+
+keep_announcements = task(
+    name="keep-announcements", timeout_seconds=60, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4)
+)(hubs.keep_announcements)
+
 # Held by the flow around its tasks, by no task: a task ends before what it would guard.
+only_announcement = hubs.only_announcement
 only_cull = hubs.only_cull
 only_reconciliation = hubs.only_reconciliation

@@ -63,7 +63,7 @@ def record(
     made = Record(
         flow=flow,
         environment=environment.name,
-        state=state or _state(outcomes, findings, executed=executed),
+        state=state or state_of(outcomes, findings, executed=executed),
         summary=summary,
         started_at=started_at,
         finished_at=utc_now(),
@@ -89,12 +89,6 @@ def leave(made: Record, environment: Environment | None, then: Callable[[Record]
     shown = kept.model_copy(update={"links": {**kept.links, **pages}})
     create_markdown_artifact(record_page(shown), key=f"{made.flow}-result", description=f"{made.state}: {made.summary}")
     return shown
-
-
-def _state(outcomes: Sequence[Outcome], findings: Sequence[Finding], *, executed: bool) -> RunState:
-    state = state_of(list(outcomes), executed=executed)
-    bad = any(finding.state in ("degraded", "failed") for finding in findings)
-    return "partial" if bad and state == "complete" else state
 
 
 def _kept(made: Record, environment: Environment | None) -> Record:

@@ -124,6 +124,8 @@ c.JupyterHub.load_roles = [
             "read:hub",
             "read:metrics",
             "proxy",
+            "admin:groups!group=riskhub-warnings",
+            "admin:groups!group=riskhub-announcements",
             "admin:users!user=riskhub-check",
             "servers!user=riskhub-check",
             "access:servers!user=riskhub-check",

@@ -12,12 +12,17 @@ import json
 import os
 import shutil
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from escapism import escape
+from jupyterhub import orm
+from jupyterhub.app import JupyterHub
+from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.spawner import SimpleLocalProcessSpawner
+from markupsafe import escape as as_text
 from traitlets import default
 
 c = get_config()
@@ -69,6 +74,74 @@ class Proxy(ConfigurableHTTPProxy):
             if stamp is not None and stamp == self._stamps.get(routespec):
                 del route["data"]["last_activity"]
         return routes
+
+
+def kept_notices(db, group):
+    """What riskhub keeps as the properties of this group, which nobody is in."""
+    found = orm.Group.find(db, group)
+    return (found.properties or {}) if found else {}
+
+
+def moment(said):
+    """A time as the Hub keeps its own: naive, UTC."""
+    return said and datetime.fromisoformat(said).astimezone(UTC).replace(tzinfo=None)
+
+
+def notices_of(user, db):
+    """What the user (None: nobody is logged in) is told now: of stops that are to come, and of maintenance."""
+    now, groups = datetime.now(UTC).replace(tzinfo=None), {group.name for group in user.groups} if user else set()
+    stops = [
+        {"id": f"stop {warning['server']} {warning['warned_at']}", "text": warning["text"]}
+        for warning in (kept_notices(db, "riskhub-warnings").get("warnings", ()) if user else ())
+        if warning["user"] == user.name and is_still_true(warning, user.orm_user.orm_spawners.get(warning["server"]))
+    ]
+    return stops + [
+        {"id": announcement["id"], "text": announcement["text"]}
+        for announcement in kept_notices(db, "riskhub-announcements").get("announcements", ())
+        if announcement["group"] in {None, *groups} and now < moment(announcement["ends"])
+    ]
+
+
+def is_still_true(warning, spawner):
+    """Does the very server run, and did nobody use it since, where that would keep it?"""
+    if spawner is None or spawner.server is None or spawner.started != moment(warning["started"]):
+        return False
+    unless_used = moment(warning["last_activity"])
+    return unless_used is None or spawner.last_activity is None or spawner.last_activity <= unless_used
+
+
+class NoticesHandler(BaseHandler):
+    """GET /hub/riskhub/notices: what the person is told, asked for by JupyterLab (notebooks/jupyter/labextensions).
+
+    It is asked of the Hub and not of the person's own server, since that would count as use of the server. So, unlike
+    the Hub's API, it answers pages of users' servers too, by the login's cookie: it tells notices and changes nothing.
+    """
+
+    def _record_activity(self, obj, timestamp=None):
+        return False
+
+    async def refresh_auth(self, user, force=False):
+        return user  # it asks nobody about a person who only leaves a page open
+
+    def get(self):
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(notices_of(self.current_user, self.db)))
+
+
+def configure_notices():
+    """Above the Hub's own pages, and in JupyterLab. (JupyterHub would have handlers be services, each a process.)"""
+    c.JupyterHub.extra_handlers = [(r"/riskhub/notices", NoticesHandler)]
+    c.JupyterHub.template_vars = {"announcement": notices_as_html}
+
+
+def notices_as_html(user):
+    """The page that shows it takes it for HTML."""
+    try:
+        told = notices_of(user, JupyterHub.instance().db)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ""  # what is damaged there keeps nobody out of the Hub; the next cull and the next announcement say so
+    return "<br>".join(str(as_text(notice["text"])) for notice in told)
 
 
 def configure_addresses():
@@ -158,6 +231,7 @@ def configure_process_spawner():
         "RISK_API_URL": required("RISK_API_URL"),
         "PYTHONPATH": str(Path(required("EFS_MOUNT_POINT")) / "libs"),
         "JUPYTERHUB_ACTIVITY_INTERVAL": os.environ.get("HUB_ACTIVITY_SECONDS", "300"),
+        "JUPYTER_PATH": os.environ.get("HUB_JUPYTER_PATH", ""),  # our JupyterLab extension; images hold their own
     }
 
 
@@ -375,6 +449,8 @@ def configure_operations_service():
                 "read:hub",
                 "read:metrics",
                 "proxy",
+                "admin:groups!group=riskhub-warnings",
+                "admin:groups!group=riskhub-announcements",
                 f"admin:users!user={synthetic}",
                 f"servers!user={synthetic}",
                 f"access:servers!user={synthetic}",
@@ -399,4 +475,5 @@ AUTHENTICATION[required("HUB_AUTHENTICATION")]()
 SPAWNERS[required("HUB_SPAWNER")]()
 configure_activity()
 configure_operations_service()
+configure_notices()
 configure_prometheus()

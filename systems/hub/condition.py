@@ -60,7 +60,7 @@ def require_scope(hub: HubSettings, scope: str) -> None:
         Refused: it lacks the scope, for everybody and for whatever part of them.
     """
     with HubApi(hub) as api:
-        if not any(each.partition("!")[0] == scope for each in _scopes(api)):
+        if not any(each.partition("!")[0] == scope for each in scopes_of(api)):
             raise Refused(
                 api.thing,
                 f"the token lacks the scope {scope}",
@@ -75,7 +75,7 @@ def require_whole_sight(hub: HubSettings) -> None:
         Refused: it sees some of them, or none.
     """
     with HubApi(hub) as api:
-        scopes = _scopes(api)
+        scopes = scopes_of(api)
         if missing := [scope for scope in ("list:users", "read:servers") if scope not in scopes]:
             raise Refused(
                 api.thing,
@@ -138,7 +138,8 @@ def _route(api: HubApi, model: Any) -> Route | None:
     return None if user is None else Route(route.routespec, route.target, user, route.data.server_name)
 
 
-def _scopes(api: HubApi) -> frozenset[str]:
+def scopes_of(api: HubApi) -> frozenset[str]:
+    """What the token may do, as the Hub expands it."""
     said = api.get("/user")
     if not isinstance(said, dict):  # a proxy that has lost the Hub's route answers 404 too
         next_step = "check JUPYTERHUB_API_URL: it ends in /hub/api; then the proxy: riskhub health pulse"

@@ -1,4 +1,4 @@
-"""One cull, and one reconciliation, of a Hub at a time: two would each take the share that is allowed one."""
+"""One cull, one reconciliation and one announcement of a Hub at a time: two culls would each take one's share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from domain.errors import Refused, Unreachable
 from environments.settings import DatabaseSettings, HubSettings
 
-_WAIT = "let it end; its record tells what it stopped"
+_WAIT = "let it end; its record tells what it did"
 
 
 def only_cull(hub: HubSettings, database: DatabaseSettings | None = None) -> AbstractContextManager[None]:
@@ -24,6 +24,11 @@ def only_cull(hub: HubSettings, database: DatabaseSettings | None = None) -> Abs
 def only_reconciliation(hub: HubSettings, database: DatabaseSettings | None = None) -> AbstractContextManager[None]:
     """Hold the Hub's turn to reconcile; raises as `_turn`. A cull beside it does no harm."""
     return _turn("reconciliation", hub, database)
+
+
+def only_announcement(hub: HubSettings, database: DatabaseSettings | None = None) -> AbstractContextManager[None]:
+    """Hold the Hub's turn to announce: two at once would lose what the other one told; raises as `_turn`."""
+    return _turn("announcement", hub, database)
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
+from cli.sessions import cull_directly
 from devstack.day.people import Person
 from devstack.day.runs import Deployments
 from devstack.stack import Stack
@@ -21,7 +22,10 @@ from domain.clock import utc_now
 from domain.plan import Outcome
 from domain.record import PlannedAction, Record
 from environments import Environment
+from environments.culling import CullPolicy
+from plans.announcements import announcements_after, plan_announcement
 from plans.drill import NOT_SHOWN, STEPS, words_of
+from systems.hub import keep_announcements
 from systems.scorecard.page import scorecard_page
 
 PATIENCE = timedelta(seconds=60) / timedelta(milliseconds=1)
@@ -57,7 +61,7 @@ def _refuse(route: Route) -> None:
 def picture(page: Page, stack: Stack, name: str) -> None:
     folder = Path(os.environ.get("RISKHUB_SCREENSHOTS") or stack.state / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
+    page.screenshot(path=folder / f"{name}.png", animations="disabled")
 
 
 def test_a_user_logs_in_through_sso_opens_a_notebook_and_runs_a_cell(
@@ -78,6 +82,43 @@ def test_a_user_logs_in_through_sso_opens_a_notebook_and_runs_a_cell(
     page.keyboard.press("Shift+Enter")
     expect(cell.locator(".jp-OutputArea-output")).to_have_text("1.0")
     picture(page, stack, "notebook")
+
+
+def test_an_open_jupyterlab_and_the_hubs_pages_tell_of_a_stop_and_of_maintenance_as_text(
+    stack: Stack, env: Environment, page: Page
+) -> None:
+    dina = Person.log_in("dina", env.hub.public_url)
+    if not dina.is_running():
+        dina.start_server()
+    page.goto(env.hub.public_url)
+    page.get_by_text("Sign in with Corporate SSO").click()
+    page.get_by_role("button", name="dina", exact=True).first.click()
+    page.wait_for_url("**/user/dina/lab**")
+    page.get_by_text("Launcher").first.wait_for()
+
+    def told(text: str) -> Locator:
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as who comes back to the tab
+        return page.locator(".Toastify__toast").filter(has_text=text)
+
+    too_old = CullPolicy(max_age=timedelta(minutes=1), warn=timedelta(minutes=10), max_share=1)
+    assert cull_directly(env.hub, too_old, execute=True).state == "complete"
+    expect(told("Your server has run for long and stops at ")).to_be_visible()
+    picture(page, stack, "warning")
+
+    hostile, now = "<img src=x onerror='document.title = 1'> a *new* node", utc_now()
+    plan = plan_announcement((), hostile, begins=now, ends=now + timedelta(hours=1), group=None, now=now)
+    keep_announcements(env.hub, announcements_after(plan))
+    expect(told(hostile)).to_be_visible()
+    picture(page, stack, "announcement")
+    hub_page = page.context.new_page()
+    hub_page.goto(f"{env.hub.public_url}/hub/home")
+    expect(hub_page.locator(".announcement")).to_contain_text(hostile)
+    picture(hub_page, stack, "announcement-hub")
+    assert "1" not in (page.title(), hub_page.title())
+
+    keep_announcements(env.hub, [])
+    expect(told(hostile)).to_have_count(0)
+    expect(told("Your server has run for long")).to_be_visible()
 
 
 def test_a_finished_run_is_seen_in_the_prefect_ui(stack: Stack, env: Environment, page: Page) -> None:

@@ -102,3 +102,14 @@ def test_outside_of_a_git_checkout_nothing_is_built(checkout: Path) -> None:
     (checkout / ".git").rename(checkout / "no-git")
     with pytest.raises(Refused, match="build from a git checkout"):
         inputs_of(checkout)
+
+
+def test_a_component_changes_with_what_the_one_it_extends_carries(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (checkout / "build/bigger").mkdir()
+    (checkout / "build/bigger/Containerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    monkeypatch.setitem(COMPONENTS, "bigger", Component("bigger", extends="tiny"))
+    commit(checkout)
+    revision = commit_change(checkout, "app/main.py")
+    assert read_inputs(COMPONENTS["bigger"], checkout).revision == revision

@@ -48,6 +48,14 @@ def test_nothing_in_a_recipe_names_an_index_or_a_registry(component: Component) 
 
 
 @EVERY
+def test_what_an_image_copies_is_among_what_makes_it_new(component: Component) -> None:
+    copied = [line.split()[1].removeprefix("source/") for line in instructions(component) if "COPY source/" in line]
+    files = read_inputs(component).files
+    for name in copied:
+        assert any(each.startswith(f"{name}/") for each in files), name
+
+
+@EVERY
 def test_an_image_without_locked_requirements_holds_debian_packages_alone(component: Component) -> None:
     installs = " ".join(line for line in instructions(component) if line.startswith("RUN"))
     assert bool(component.locks) == bool(re.search(r"install (python|node)", installs))

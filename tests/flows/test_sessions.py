@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
 
+from cli.sessions import list_sessions
 from devstack.day.people import Person
 from devstack.stack import Stack
 from domain.clock import utc_now
 from domain.errors import RiskhubError
+from domain.notices import StopWarning
 from domain.record import Record
 from domain.sessions import Stop
 from environments import load_environment
@@ -21,13 +24,15 @@ from environments.culling import CullPolicy
 from environments.settings import Environment
 from flows.chapter import record_of
 from flows.sessions import cull_idle_servers
-from systems.hub import list_routes, list_servers, stop_servers
+from systems.hub import list_routes, list_servers, read_clock, read_warnings, stop_servers, warn
 
 pytestmark = pytest.mark.usefixtures("prefect_of_the_stack")
 
 IDLE = timedelta(seconds=8)
 CLOCK = timedelta(seconds=1)  # the Hub tells its time, which a cull goes by, in whole seconds
 POLICY = CullPolicy(idle=IDLE, max_share=1)
+WARN = timedelta(seconds=3)
+WARNING = POLICY.model_copy(update={"warn": WARN})
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +181,55 @@ def test_a_rejected_token_is_refused_and_never_shown(env, stack, caplog):
         values.write_text(kept)
     assert record.state == "refused" and "token was rejected" in record.summary
     assert wrong.get_secret_value() not in record.model_dump_json() + caplog.text
+
+
+def told_to(person: Person) -> list[str]:
+    """What the Hub tells the person, as their JupyterLab asks for it."""
+    return [each["text"] for each in person.client.get(f"{person.public_url}/hub/riskhub/notices").json()]
+
+
+def warn_ana(env: Environment, ana: Person, beside: Person | None = None) -> StopWarning:
+    """By a cull that finds her idle, whoever was warned before, and who is `beside` at work."""
+    let_rest(env, ana, beside)
+    warn(env.hub, read_warnings(env.hub), (), ())
+    record = cull(WARNING, execute=True)
+    assert ("ana/", "warn", "done") in {(each.target, each.verb, each.state) for each in record.outcomes}, record
+    (warning,) = [each for each in read_warnings(env.hub) if each.user == "ana"]
+    return warning
+
+
+def cull_when_the_time_has_come(env: Environment, warning: StopWarning) -> Record:
+    give_up = time.monotonic() + 30
+    while read_clock(env.hub) < warning.stop_at:
+        assert time.monotonic() < give_up
+        time.sleep(0.2)
+    return cull(WARNING, execute=True)
+
+
+def test_a_server_stops_only_after_its_user_was_warned_and_the_record_tells_since_when(env, ana, bea):
+    warning = warn_ana(env, ana, beside=bea)
+    assert ana.is_running() and warning.stop_at - warning.warned_at >= WARN
+    assert told_to(ana) == [warning.text] and told_to(bea) == []
+    stops = {
+        each.target: each.detail for each in cull_when_the_time_has_come(env, warning).outcomes if each.verb == "stop"
+    }
+    assert stops["ana/"].endswith(f"; warned at {warning.warned_at:%Y-%m-%d %H:%M} UTC")
+    assert not ana.is_running() and told_to(ana) == []
+
+
+def test_who_works_again_loses_the_warning_at_once_and_keeps_the_server(env, ana):
+    warning = warn_ana(env, ana)
+    be_seen(ana, time.monotonic() + 60)
+    assert told_to(ana) == []
+    stopped = {each.target for each in cull_when_the_time_has_come(env, warning).outcomes if each.verb == "stop"}
+    assert "ana/" not in stopped and ana.is_running()
+    assert warning not in read_warnings(env.hub)
+
+
+def test_a_list_of_the_sessions_tells_since_when_a_user_is_warned(env, ana, capsys, monkeypatch):
+    warning = warn_ana(env, ana)
+    monkeypatch.setattr("cli.sessions.load_environment", lambda _: env.model_copy(update={"culling": WARNING}))
+    list_sessions.main(["--environment", "local", "--json"], standalone_mode=False)
+    servers = {each["user"]: each["policy"] for each in json.loads(capsys.readouterr().out)["servers"]}
+    assert datetime.fromisoformat(servers["ana"]["warned_at"]) == warning.warned_at
+    assert datetime.fromisoformat(servers["ana"]["stop_at"]) == warning.stop_at
