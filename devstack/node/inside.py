@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -178,6 +179,7 @@ def _kubelet_configuration(state: Path) -> dict[str, object]:
 
 def _efs(folder: Path) -> Part:
     """The folder as an EFS access point gives it: whoever acts, root's kubelet too, acts as the users' uid and gid."""
+    os.chown(folder / "user-data", OWNER, OWNER)  # seen from outside too: as the access point makes its root folder
     owner = [f"--{option}={OWNER}" for option in ("force-user", "force-group", "create-for-user", "create-for-group")]
     return Part(name="efs", command=("bindfs", "-f", *owner, str(folder), str(EFS)), ready=EFS.is_mount)
 
