@@ -13,6 +13,7 @@ Kind = Literal[
     "database-locked",
     "database-full",
     "database-login",
+    "database-schema",
     "hub-down",
     "hub-starting",
     "hub-overloaded",

@@ -55,6 +55,7 @@ TROUBLES: Mapping[Kind, Trouble] = {
     "database-locked": Trouble("hub", _ASKED_OF_THE_HUB),
     "database-full": Trouble("hub", frozenset({"database-down", *_ASKED_OF_THE_HUB})),
     "database-login": Trouble("hub", _ASKED_OF_THE_HUB),
+    "database-schema": Trouble("hub", _ASKED_OF_THE_HUB),
     "hub-down": Trouble("hub", _SESSION),
     "hub-starting": Trouble("hub", frozenset({"hub-down", "hub-overloaded", "routes-lost"})),
     "hub-overloaded": Trouble("hub", _SESSION),
@@ -130,7 +131,7 @@ _SEVERITIES: Mapping[Severity, frozenset[Kind]] = {
     # nobody can work, or data is at risk
     "P1": frozenset(
         {
-            *("database-down", "database-locked", "database-full", "database-login"),
+            *("database-down", "database-locked", "database-full", "database-login", "database-schema"),
             *("hub-down", "hub-error", "hub-address", "token-rejected", "proxy-down", "sso-down", "sso-client"),
             *("homes-unmounted", "homes-full", "bucket-missing", "cluster-down", "dns", "pulse-missing"),
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from environments.settings import DatabaseSettings
 
 LoginTrouble = Literal["none", "password", "missing", "name", "silent", "unknown"]
 
+_MISSING = re.compile(r'(?:relation|column) "?[\w.]+"? does not exist')
 _SILENCE = (
     "Connection refused",
     "timeout expired",
@@ -231,6 +233,9 @@ def _run(database: DatabaseSettings, deadline: timedelta, tool: str, *arguments:
         raise Failed(
             where, f"its disk is full ({words})", "give it room, then look what filled it", kind="database-full"
         )
+    if _MISSING.search(words):
+        step = "bring the schema to the Hub's version (jupyterhub upgrade-db), or restore the database"
+        raise Refused(where, words, step, kind="database-schema")
     if any(sign in words for sign in ("authentication failed", "does not exist", "permission denied", "version mism")):
         step = "correct HUB_DATABASE_URL, the rights, or the client's version"
         raise Refused(where, words, step, kind="database-login")

@@ -7,9 +7,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 
+import httpx
 import psutil
 from pydantic import SecretStr
 
@@ -82,6 +86,32 @@ def risk_api_down(stack: Stack, env: Environment) -> Iterator[Environment]:
 def risk_api_halted(stack: Stack, env: Environment) -> Iterator[Environment]:
     with halted(stack, "risk-api"):
         yield env
+
+
+class _NobodyBehindIt(BaseHTTPRequestHandler):
+    """What a load balancer says that has nothing to pass a request on to."""
+
+    def do_GET(self) -> None:
+        self.send_response(HTTPStatus.BAD_GATEWAY)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@contextmanager
+def risk_api_behind_a_gateway(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """It is not there, and the load balancer before it answers in its place."""
+    address = httpx.URL(env.risk_api.url)
+    with stopped(stack, "risk-api"), ThreadingHTTPServer((address.host, address.port or 80), _NobodyBehindIt) as before:
+        serving = Thread(target=before.serve_forever)
+        serving.start()
+        try:
+            yield env
+        finally:
+            before.shutdown()
+            serving.join()
 
 
 @contextmanager

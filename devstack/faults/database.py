@@ -16,6 +16,7 @@ from devstack.faults.fault import stopped
 from devstack.stack import Stack
 from domain.errors import RiskhubError
 from environments import Environment
+from systems.database import ask
 from systems.hub import read_version
 
 SPARE = 24 * 2**20  # the server keeps its log in files of 16 MiB
@@ -76,6 +77,16 @@ def disk_full(stack: Stack, env: Environment) -> Iterator[Environment]:
         data.rmdir()
         aside.rename(data)
         stack.restart_part("database")
+
+
+@contextmanager
+def table_missing(_: Stack, env: Environment) -> Iterator[Environment]:
+    """A migration went wrong: a table that the Hub reads has another name."""
+    ask(env.database, "alter table spawners rename to spawners_aside")
+    try:
+        yield env
+    finally:
+        ask(env.database, "alter table spawners_aside rename to spawners")
 
 
 @contextmanager

@@ -13,16 +13,17 @@ import psutil
 from pydantic import SecretStr
 
 from devstack.day.people import Person
-from devstack.faults.fault import changed, halted, halting, stopped
+from devstack.faults.fault import changed, halted, halting, restarted_with, stopped
 from devstack.process import MARK, http_ok, start
 from devstack.stack import Stack
 from domain.errors import Failed
 from environments import Environment
 from systems import hub as hubs
-from systems.database import hub_since
+from systems.database import ask, hub_since
 from systems.homes import home_name
 
 _PATIENCE = timedelta(seconds=6)
+_ROW = "update spawners set user_options = 'OPTIONS' where user_id = (select id from users where name = 'bea')"
 
 
 @contextmanager
@@ -120,20 +121,52 @@ def home_in_the_way(_: Stack, env: Environment) -> Iterator[Environment]:
 @contextmanager
 def server_halted(stack: Stack, env: Environment) -> Iterator[Environment]:
     """The user's server begins, and gets no further for longer than anybody waits."""
+    with _no_further(stack, env.health.synthetic_user, 2 * _PATIENCE):
+        yield changed(env, "health", spawn_deadline=_PATIENCE)
+
+
+@contextmanager
+def spawns_throttled(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """As many servers are starting as the Hub starts at once, and none gets further: nobody else may begin."""
+    with restarted_with(stack, "hub", HUB_CONCURRENT_SPAWNS="1"):
+        _until(http_ok(f"{stack.public_url}/hub/health"), "the Hub's route")
+        bea = Person.log_in("bea", stack.public_url)
+        with _no_further(stack, "bea", timedelta(minutes=1)):
+            bea.client.post(f"{stack.public_url}/hub/api/users/bea/server").raise_for_status()
+            yield env
+        bea.stop_server()
+
+
+@contextmanager
+def row_damaged(stack: Stack, env: Environment) -> Iterator[Environment]:
+    """Of a user at work the Hub cannot read what they chose: somebody wrote to its table by hand."""
+    bea = Person.log_in("bea", stack.public_url)
+    bea.start_server()
+    ask(env.database, _ROW.replace("OPTIONS", "{"))
+    try:
+        yield env
+    finally:
+        ask(env.database, _ROW.replace("OPTIONS", "{}"))
+        bea.stop_server()
+
+
+@contextmanager
+def _no_further(stack: Stack, user: str, longest: timedelta) -> Iterator[None]:
+    """Servers of the user that start meanwhile are held where they are, at longest for so long."""
     ended = threading.Event()
 
     def halt() -> None:
-        give_up = time.monotonic() + 2 * _PATIENCE.total_seconds()
+        give_up = time.monotonic() + longest.total_seconds()
         while not ended.wait(0.05) and time.monotonic() < give_up:
-            for process in _servers_of(stack, env.health.synthetic_user):
+            for process in _servers_of(stack, user):
                 process.suspend()
-        for process in _servers_of(stack, env.health.synthetic_user):
+        for process in _servers_of(stack, user):
             process.resume()
 
     halting_it = threading.Thread(target=halt)
     halting_it.start()
     try:
-        yield changed(env, "health", spawn_deadline=_PATIENCE)
+        yield
     finally:
         ended.set()
         halting_it.join()

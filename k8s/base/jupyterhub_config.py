@@ -427,6 +427,11 @@ def configure_activity():
     c.JupyterHub.log_level = os.environ.get("HUB_LOG_LEVEL", "INFO")
 
 
+def configure_spawns():
+    """So many servers start at once; whoever comes then is told to try again (429), since the Hub has one core."""
+    c.JupyterHub.concurrent_spawn_limit = int(os.environ.get("HUB_CONCURRENT_SPAWNS", "64"))
+
+
 def configure_operations_service():
     """riskhub's own token, with what its flows need and no more: `admin:users` only for its synthetic user.
 
@@ -474,6 +479,7 @@ configure_state()
 AUTHENTICATION[required("HUB_AUTHENTICATION")]()
 SPAWNERS[required("HUB_SPAWNER")]()
 configure_activity()
+configure_spawns()
 configure_operations_service()
 configure_notices()
 configure_prometheus()
