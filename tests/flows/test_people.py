@@ -40,13 +40,16 @@ FRED = "fred.o'neil@example.org"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def others(stack: Stack, nobody_at_work: None) -> None:
-    """Homes that stay: a push refuses to lose most of what there was."""
+def others(stack: Stack, nobody_at_work: None) -> Iterator[None]:
+    """Homes that stay: a push refuses to lose most of what there was. At the end the mirror is told who has left."""
     for number in range(3):
         home = load_environment("local").homes.user_data / f"steady{number}"
         home.mkdir(parents=True, exist_ok=True)
         for each in range(30):
             (home / f"{each}.csv").write_text("a,b\n")
+    yield
+    mirror = homes_of(load_environment("local"))
+    push(mirror.folder, mirror.location, max_delete_share=1)
 
 
 def leave(user: str, *, execute: bool = True, confirm: str = "local") -> Record:
