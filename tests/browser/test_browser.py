@@ -94,7 +94,7 @@ def test_an_open_jupyterlab_and_the_hubs_pages_tell_of_a_stop_and_of_maintenance
     page.get_by_text("Sign in with Corporate SSO").click()
     page.get_by_role("button", name="dina", exact=True).first.click()
     page.wait_for_url("**/user/dina/lab**")
-    page.get_by_text("Launcher").first.wait_for()
+    page.locator("#jp-main-dock-panel").wait_for()  # with the notebook of the last time, or without
 
     def told(text: str) -> Locator:
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as who comes back to the tab
