@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import boto3
-import httpx
 import pytest
 from pydantic import SecretStr
 
+from devstack.faults.hub import server_route_lost
 from devstack.process import http_ok
 from devstack.stack import Stack
 from domain.health import Finding
@@ -87,19 +87,10 @@ def test_a_part_that_is_down_fails_its_probe_with_a_next_step(env, stack, name, 
 
 
 def test_a_route_that_the_proxy_lost_is_named(env, stack):
-    user = env.health.synthetic_user
-    hubs.ensure_user(env.hub, user)
-    hubs.start_server(env.hub, user, deadline=timedelta(seconds=60))
-    api = f"http://127.0.0.1:{stack.choices.ports['proxy-api']}/api/routes/user/{user}"
-    try:
-        token = {"Authorization": f"token {stack.choices.secrets['proxy_token']}"}
-        httpx.delete(api, headers=token).raise_for_status()
+    with server_route_lost(stack, env):
         finding = probe(env, "proxy-routes")
-    finally:
-        hubs.end_server(env.hub, user)
-        hubs.delete_user(env.hub, user)
     assert finding.state == "failed"
-    assert f"1 ready servers have no route ({user}/)" in finding.seen
+    assert f"1 ready servers have no route ({env.health.synthetic_user}/)" in finding.seen
 
 
 def test_the_synthetic_user_takes_over_what_a_run_that_was_cut_off_left(env):
