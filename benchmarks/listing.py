@@ -28,16 +28,6 @@ from domain.errors import Failed
 from systems.hub import list_servers, list_users
 
 GOAL_SECONDS = 10.0
-_AT_ONCE = 500  # users that are made in one request
-
-
-def add_users(hub: LightHub, names: list[str]) -> None:
-    """Users without a server."""
-    for first in range(0, len(names), _AT_ONCE):
-        made = hub.admin.post("/users", json={"usernames": names[first : first + _AT_ONCE]}, timeout=300)
-        made.raise_for_status()
-        click.echo(f"\r{first + len(made.json())} of {len(names)} users made", err=True, nl=False)
-    click.echo(err=True)
 
 
 def listed_by_command(hub: LightHub) -> int:
@@ -63,13 +53,12 @@ def measure(users: int, servers: int, repeat: int) -> dict[str, list[float]]:
         Failed: a list is not whole.
     """
     names = [f"user-{number:05d}" for number in range(users)]
-    seeds = [Seed(name, timedelta(minutes=5)) for name in names[:servers]]
+    seeds = [Seed(name, timedelta(minutes=5), runs=number < servers) for number, name in enumerate(names)]
     seconds: dict[str, list[float]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="riskhub-benchmark-") as folder,
         light_hub(Path(folder), seeds) as hub,
     ):
-        add_users(hub, names[servers:])
         looks: dict[str, tuple[Callable[[], int], int]] = {
             "all users": (lambda: sum(each.name in known for each in list_users(hub.settings)), users),
             "all servers": (lambda: len(list_servers(hub.settings)), servers),

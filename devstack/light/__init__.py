@@ -32,11 +32,16 @@ CONFIGURATION = Path(__file__).with_name("jupyterhub_config.py")
 
 @dataclass(frozen=True)
 class Seed:
-    """A user whose server runs when the Hub starts; `idle` and `age` are counted back from that moment."""
+    """A user who is there when the Hub starts; `idle` and `age` are counted back from that moment.
+
+    Attributes:
+        runs: their server does too.
+    """
 
     user: str
     idle: timedelta
     age: timedelta = timedelta(days=1)
+    runs: bool = True
 
 
 @dataclass
@@ -159,14 +164,20 @@ def light_hub(
 
 
 def seed_database(url: str, seeds: Iterable[Seed], *, port: int) -> None:
-    """Write users with running servers into a new database of the Hub, as the Hub itself would have left them."""
-    from jupyterhub import dbutil, orm  # noqa: PLC0415 - SQLAlchemy: only where a database is seeded
+    """Write users and their running servers into a new database of the Hub, as the Hub itself would have left them."""
+    from jupyterhub import dbutil, orm, roles  # noqa: PLC0415 - SQLAlchemy: only where a database is seeded
 
     now = utc_now().replace(tzinfo=None)  # the Hub's columns are UTC without a zone
     session = orm.new_session_factory(url)()
     dbutil.upgrade_if_needed(url, backup=False)
+    for each in roles.get_default_roles():
+        roles.create_role(session, each)
+    everybodys = orm.Role.find(session, "user")
     for seed in seeds:
-        user = orm.User(name=seed.user, last_activity=now - seed.idle)
+        user = orm.User(name=seed.user, last_activity=now - seed.idle, roles=[everybodys])
+        session.add(user)
+        if not seed.runs:
+            continue
         server = orm.Server(ip=LOOPBACK, port=port, base_url=f"/user/{quote(seed.user, safe='@~')}/", cookie_name="")
         spawner = orm.Spawner(
             name="",
@@ -176,6 +187,6 @@ def seed_database(url: str, seeds: Iterable[Seed], *, port: int) -> None:
             started=now - seed.age,
             last_activity=now - seed.idle,
         )
-        session.add_all((user, server, spawner))
+        session.add_all((server, spawner))
     session.commit()
     session.close()
