@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -204,6 +205,9 @@ def test_one_persons_own_configuration_ends_their_server(cluster):
     file = env.homes.user_data / home_name("dina") / ".jupyter" / "jupyter_server_config.py"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("raise SystemExit('of my laptop')\n")
+    owner = env.homes.user_data.stat()
+    for path in (file.parent.parent, file.parent, file):  # here by root, and behind the access point it is the users'
+        os.chown(path, owner.st_uid, owner.st_gid)
     try:
         with pytest.raises(Failed, match="it was not ready in time"):
             dina.start_server(deadline=timedelta(seconds=25))

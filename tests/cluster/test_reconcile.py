@@ -38,9 +38,11 @@ def forgotten(cluster, dina) -> Iterator[str]:
     env = cluster.environment
     (running,) = [each for each in read_running(env.hub, env.cluster) or () if each.user == "dina"]
     cluster.kubectl(*JUPYTERHUB, "scale", "deployment/hub", "--replicas=0")
-    cluster.kubectl(*JUPYTERHUB, "wait", "--for=delete", "pod", "--selector=component=hub", "--timeout=120s")
-    ask(env.database, "update spawners set server_id = null, state = null")
-    cluster.kubectl(*JUPYTERHUB, "scale", "deployment/hub", "--replicas=1")
+    try:
+        cluster.kubectl(*JUPYTERHUB, "wait", "--for=delete", "pod", "--selector=component=hub", "--timeout=120s")
+        ask(env.database, "update spawners set server_id = null, state = null")
+    finally:
+        cluster.kubectl(*JUPYTERHUB, "scale", "deployment/hub", "--replicas=1")
     wait_until(lambda: knows_nobody(env.hub))
     yield running.id
     cluster.kubectl(*JUPYTERHUB, "delete", "pod", running.id, "--ignore-not-found", "--grace-period=1")
