@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from domain.errors import Damaged, Refused, RiskhubError, Unreachable
+from domain.errors import Damaged, Refused, Unreachable
 from domain.plan import Outcome, Plan
 from domain.recovery import RecoveryPoint
 from environments import Environment
@@ -22,6 +21,7 @@ from systems.database_swap import called, database_name, is_there, make_empty, r
 from systems.dumps import read_dump
 from systems.point_check import check_point
 from systems.recovery_points import choose_point
+from tasks.attempt import attempt
 from tasks.retries import while_unreachable
 
 
@@ -76,16 +76,7 @@ def replace_database(env: Environment, point: RecoveryPoint, names: Names, plan:
 
         steps: dict[Step, Callable[[], str]] = {"fill": fill, "compare": compare, "swap": put_in_place}
         for action in plan.actions:
-            outcomes.append(_outcome(action.verb, action.target, steps[action.on]))
+            outcomes.append(attempt(action.verb, action.target, steps[action.on]))
             if outcomes[-1].state == "failed":
                 break
     return outcomes
-
-
-def _outcome(verb: str, target: str, act: Callable[[], str]) -> Outcome:
-    began = time.monotonic()
-    try:
-        detail = act()
-    except RiskhubError as error:
-        return Outcome(verb, target, "failed", str(error), time.monotonic() - began)
-    return Outcome(verb, target, "done", detail, time.monotonic() - began)

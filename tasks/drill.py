@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from domain.errors import Refused, RiskhubError
+from domain.errors import Refused
 from domain.plan import Outcome
 from domain.recovery import RecoveryPoint
 from environments import Environment
@@ -22,6 +22,7 @@ from systems.mirror import last_point
 from systems.mirrored import homes_of
 from systems.recovery_points import newest_point, read_point
 from systems.rehearsal import ProcessHub, drill_folder
+from tasks.attempt import attempt
 from tasks.retries import while_unreachable
 
 
@@ -73,16 +74,8 @@ def rehearse(
 def _done(drill: Drill, step: Step) -> Outcome:
     verb, target = words_of(step)
     # By closure: Prefect looks through every argument of a task, and a drill holds a plan of all homes.
-    outcome = task(name=f"drill: {verb} {target}", cache_policy=NO_CACHE)(lambda: _try(drill, step))()
+    outcome = task(name=f"drill: {verb} {target}", cache_policy=NO_CACHE)(
+        lambda: attempt(verb, target, lambda: str(getattr(drill, step)()))
+    )()
     get_run_logger().info("%s %s: %s %s", verb, target, outcome.state, outcome.detail)
     return outcome
-
-
-def _try(drill: Drill, step: Step) -> Outcome:
-    verb, target = words_of(step)
-    began = time.monotonic()
-    try:
-        detail = str(getattr(drill, step)())
-    except RiskhubError as error:
-        return Outcome(verb, target, "failed", str(error), time.monotonic() - began)
-    return Outcome(verb, target, "done", detail, time.monotonic() - began)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
 from functools import partial
 
 from prefect import task
@@ -26,6 +25,7 @@ from systems import archives, hub, running
 from systems.homes import home_name, require_home_mount, user_of
 from systems.mirror import homes_at_rest
 from systems.mirrored import homes_of
+from tasks.attempt import attempt
 from tasks.mirror import push_all
 from tasks.progress import in_the_ui
 from tasks.retries import while_unreachable
@@ -72,7 +72,7 @@ def end_servers(env: Environment, user: str) -> tuple[list[Outcome], Finding]:
     since = hub.read_clock(env.hub)
     known = hub.read_user(env.hub, user)
     outcomes = [
-        _step("stop", server.label, partial(hub.end_server, env.hub, user, server.name))
+        attempt("stop", server.label, partial(hub.end_server, env.hub, user, server.name))
         for server in (known.servers if known else ())
     ]
     return running.confirm_stops(env.hub, outcomes, since=since, cluster=env.cluster)
@@ -81,7 +81,7 @@ def end_servers(env: Environment, user: str) -> tuple[list[Outcome], Finding]:
 @task(name="remove-user", timeout_seconds=300, cache_policy=NO_CACHE)
 def remove_user(env: Environment, user: str) -> Outcome:
     """The user from the Hub, with groups, roles, auth_state and the session of their browser."""
-    return _step("remove", f"user {user}", partial(hub.delete_user, env.hub, user))
+    return attempt("remove", f"user {user}", partial(hub.delete_user, env.hub, user))
 
 
 @task(name="confirm-gone", timeout_seconds=60, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4))
@@ -116,10 +116,10 @@ def archive_and_move(env: Environment, user: str, home: str, point: str | None =
         links[f"home {home}"] = moved
         return f"to {moved}"
 
-    archived = _step("archive", f"home {home}", archive)
+    archived = attempt("archive", f"home {home}", archive)
     if archived.state != "done":
         return [archived], links
-    return [archived, _step("move away", f"home {home}", move)], links
+    return [archived, attempt("move away", f"home {home}", move)], links
 
 
 @task(name="observe-homes", timeout_seconds=1800, cache_policy=NO_CACHE, **while_unreachable(2, 2))
@@ -155,12 +155,3 @@ def archive_stale_home(env: Environment, home: Home, policy: PeopleSettings, poi
     if why := why_not_stale(now, policy, never=no_people(env, policy), now=utc_now()):
         return [Outcome("archive", target, "skipped", why)], {}
     return archive_and_move.fn(env, home.user, home.name, point)
-
-
-def _step(verb: str, target: str, act: Callable[[], str | None]) -> Outcome:
-    began = time.monotonic()
-    try:
-        detail = act() or ""
-    except RiskhubError as error:
-        return Outcome(verb, target, "failed", str(error), time.monotonic() - began)
-    return Outcome(verb, target, "done", detail, time.monotonic() - began)
