@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from math import floor
 from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
@@ -43,6 +44,14 @@ class Plan(Generic[T]):
         """SHA-256 over title, verbs, targets and reasons, in order (hex)."""
         lines = [[a.verb, a.target, a.reason] for a in self.actions]
         return hashlib.sha256(json.dumps([self.title, lines]).encode()).hexdigest()
+
+
+def most_at_once(count: int, *, max_share: float, at_least: int) -> int:
+    """How many of `count` things one run may take away: a plan for more is mostly a wrong list or a wrong clock.
+
+    `at_least` so many always, since a share of few is nothing.
+    """
+    return max(at_least, floor(max_share * count))
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from math import floor
 from typing import Literal
 
 from domain.errors import Refused
 from domain.notices import StopWarning
-from domain.plan import Action, Outcome, Plan
+from domain.plan import Action, Outcome, Plan, most_at_once
 from domain.sessions import Server, Stop, Verdict
 from domain.text import visible
 from environments.culling import CullPolicy, CullRule
@@ -43,7 +42,7 @@ def plan_culls(
             server, policy, now=now, warned=told.get((server.user, server.name)), can_warn=warned is not None
         )
         (left if verb == "leave" else actions).append(Action(verb, server.label, stop.reason, stop))
-    allowed = max(policy.at_least, floor(policy.max_share * ready))
+    allowed = most_at_once(ready, max_share=policy.max_share, at_least=policy.at_least)
     for what, count in Counter(action.verb for action in actions).items():
         if count > allowed:
             raise Refused(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from math import floor
 
 from domain.clock import in_words
 from domain.errors import Refused
 from domain.people import Home, Standing
-from domain.plan import Action, Outcome, Plan
+from domain.plan import Action, Outcome, Plan, most_at_once
 from domain.text import size, visible
 from environments.people import PeopleSettings
 from plans.utilisation import Table
@@ -99,7 +98,7 @@ def plan_stale_homes(
             left.append(Action("keep", home.name, why, home))
         else:
             stale.append(home)
-    allowed = max(policy.at_least, floor(policy.max_share * len(homes)))
+    allowed = most_at_once(len(homes), max_share=policy.max_share, at_least=policy.at_least)
     if len(stale) > allowed:
         cause = f"{len(stale)} of {len(homes)} would be archived, more than the {allowed} that can be right"
         step = "look whether the Hub's list of users is whole and its clock right; then raise max_share in [people]"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterator
 from datetime import datetime
-from math import floor
 
 from domain.errors import Refused
 from domain.health import Finding
-from domain.plan import Action, Outcome, Plan
+from domain.plan import Action, Outcome, Plan, most_at_once
 from domain.reconciliation import Item, Key, Running, Standing, key_of, left_over
 from domain.sessions import Server
 from environments.reconciling import ReconcilePolicy
@@ -139,7 +138,7 @@ def _hold_to_the_share(actions: Collection[Action[Item]], now: Standing, policy:
     servers = len({key_of(item) for item in everything})
     away = [action for action in actions if action.verb in _TAKES_AWAY]
     taken = len({key_of(action.on) for action in away})
-    allowed = max(policy.at_least, floor(policy.max_share * servers))
+    allowed = most_at_once(servers, max_share=policy.max_share, at_least=policy.at_least)
     if taken > allowed:
         count = Counter(action.verb for action in away)
         named = ", ".join(f"{verb}: {count[verb]}" for verb in VERBS if count[verb])

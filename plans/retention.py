@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from math import floor
 
 from domain.errors import Damaged, Refused
 from domain.health import Finding
-from domain.plan import Action, Outcome, Plan
+from domain.plan import Action, Outcome, Plan, most_at_once
 from domain.recovery import RecoveryPoint
 from environments.settings import RetentionPolicy
 
@@ -57,7 +56,7 @@ def plan_retention(
             left.append(Action("keep", point.id, f"no rule keeps it, but it is locked until {until:%Y-%m-%d}", point))
         else:
             removals.append(Action("remove", point.id, "no rule keeps it: newer ones stand for its day", point))
-    allowed = max(policy.at_least, floor(policy.max_share * len(whole)))
+    allowed = most_at_once(len(whole), max_share=policy.max_share, at_least=policy.at_least)
     if len(removals) > allowed:
         raise Refused(
             "recovery retention",
