@@ -131,10 +131,12 @@ def spawns_throttled(stack: Stack, env: Environment) -> Iterator[Environment]:
     with restarted_with(stack, "hub", HUB_CONCURRENT_SPAWNS="1"):
         _until(http_ok(f"{stack.public_url}/hub/health"), "the Hub's route")
         bea = Person.log_in("bea", stack.public_url)
-        with _no_further(stack, "bea", timedelta(minutes=1)):
-            bea.client.post(f"{stack.public_url}/hub/api/users/bea/server").raise_for_status()
-            yield env
-        bea.stop_server()
+        try:
+            with _no_further(stack, "bea", timedelta(minutes=1)):
+                bea.client.post(f"{stack.public_url}/hub/api/users/bea/server").raise_for_status()
+                yield env
+        finally:
+            bea.stop_server()
 
 
 @contextmanager
