@@ -336,11 +336,13 @@ def _killed(pod: Pod, container: Container, snapshot: ClusterSnapshot) -> Cause 
 
 
 def _crashed(pod: Pod, container: Container, snapshot: ClusterSnapshot) -> Cause | None:
-    if container.running or not container.exit_code:
+    if pod.ready or not container.exit_code:
         return None
     for clue in _clues_of(pod, snapshot):
         if told := of_clue(clue, label_of(pod)):
             return told
+    if container.running:  # again, and its log does not say that this run will end as the last one did
+        return None
     what = f"container {container.name} ends again and again (exit code {container.exit_code})"
     return Cause(label_of(pod), what, f"kubectl -n {pod.namespace} logs {pod.name} -c {container.name} --previous")
 

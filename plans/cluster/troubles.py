@@ -214,6 +214,9 @@ def _of_workload(workload: Workload, snapshot: ClusterSnapshot) -> Iterator[Trou
         state: State = "failed" if core and (missing or workload.desired == 0) else "degraded"
         breaks = HUB if core and workload.ready == 0 else _NONE
         yield from _caused("cluster-workloads", state, label_of_workload(workload), cause, breaks)
+    elif core and workload.ready == 0:
+        what = f"it starts: no pod of it was ready yet within {STARTING.total_seconds():.0f} s"
+        yield Trouble("cluster-workloads", "degraded", label_of_workload(workload), what, "look again in a minute", HUB)
 
 
 def _of_restarts(workload: Workload, snapshot: ClusterSnapshot) -> Iterator[Trouble]:

@@ -173,6 +173,27 @@ def test_a_wrong_database_password_is_told_from_the_hubs_end():
     assert "the database rejects the password of user hub" in cause.seen
 
 
+def starting_hub(**of_its_container: object) -> ClusterSnapshot:
+    """Its pod came ten seconds ago, and nothing stands behind its Service yet."""
+    containers = (container("hub", ready=False, **of_its_container),)
+    young = pod("hub", ready=False, created_at=minutes(1 / 6), containers=containers)
+    return with_pod(with_workload(healthy(), "hub", ready=0), young)
+
+
+def test_a_wrong_database_password_is_told_between_two_restarts():
+    snapshot = starting_hub(ended="Error", exit_code=1, restarts=1, ended_at=minutes(0.1))
+    cause = the_cause(replace(snapshot, clues=(Clue("hub", "database-password", "hub"),)), *HUB_DOWN)
+    assert cause.probe == "cluster-workloads"
+    assert "the database rejects the password of user hub" in cause.seen
+
+
+@pytest.mark.parametrize("before", [{}, {"ended": "Error", "exit_code": 255, "restarts": 1}])
+def test_a_hub_that_just_starts_is_told_as_such_and_not_its_service(before):
+    cause = the_cause(starting_hub(**before), *HUB_DOWN)
+    assert (cause.probe, cause.state) == ("cluster-workloads", "degraded")
+    assert "Deployment jupyterhub/hub: it starts" in cause.seen
+
+
 def test_a_wrong_database_password_is_told_while_the_hub_still_counts_as_ready():
     snapshot = replace(healthy(), clues=(Clue("hub", "database-password", "hub"),))
     assert "the database rejects the password" in the_cause(snapshot, "hub-api", "synthetic-user").seen
