@@ -41,6 +41,10 @@ class Invalid(Refused):
     """The cluster does not take the object."""
 
 
+class Conflict(Unreachable):
+    """The object is there already, or was changed at the same time."""
+
+
 @dataclass(frozen=True)
 class Resource:
     """How the API calls a kind: its plural and whether it lives in namespaces."""
@@ -87,7 +91,7 @@ class Cluster:
 
     Raises, from every call:
         Unreachable: no answer in time, too many requests, or an answer of 5xx.
-        Forbidden, NotThere, Invalid (all Refused): as named; the message quotes no object.
+        Forbidden, NotThere, Invalid (all Refused), Conflict (Unreachable): as named; the message quotes no object.
     """
 
     def __init__(self, settings: ClusterSettings, api: Any) -> None:
@@ -141,6 +145,15 @@ class Cluster:
         query = {"fieldManager": "riskhub", "force": "true"}
         query |= {"dryRun": "All"} if dry_run else {}
         return json.loads(self._send("PATCH", self.path(key), query, body=manifest, content=APPLY))
+
+    def create(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Any:
+        """The object, new.
+
+        Raises:
+            Conflict: there is one of this name already.
+        """
+        path = self.path(key).rpartition("/")[0]
+        return json.loads(self._send("POST", path, {}, body=manifest, content="application/json"))
 
     def scale(self, key: ObjectKey, replicas: int) -> None:
         """Let the workload have so many pods; does not wait.
@@ -230,7 +243,7 @@ _ANSWERS: dict[int, tuple[type[RiskhubError], str, str]] = {
     401: (Forbidden, "it does not take the credentials", "log in again, or renew the kubeconfig"),
     403: (Forbidden, "it forbids {request}: {said}", "give the right, or ask who has it"),
     404: (NotThere, "{request}: {said}", "check the name and the namespace"),
-    409: (Unreachable, "{request}: it was changed at the same time: {said}", "run again"),
+    409: (Conflict, "{request}: it was changed at the same time: {said}", "run again"),
     429: (Unreachable, "{request}: it has too much to do: {said}", "run again in a minute"),
 }
 

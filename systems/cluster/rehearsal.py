@@ -12,24 +12,23 @@ import base64
 import os
 import secrets
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
-from domain.clock import utc_now
 from domain.deployment import Manifest, ObjectKey, key_of
 from domain.errors import Failed, Refused, Unreachable
 from domain.recovery import RecoveryPoint
 from environments.settings import DatabaseSettings, Environment, HubSettings
 from systems.cluster.connection import Cluster, cluster_of, connect
 from systems.cluster.rollouts import await_rollouts
+from systems.cluster.turns import Turn
 from systems.configuration import deployed_then, open_configuration, require_seal
 from systems.database import ask, dump_database, restore_database
 from systems.database_swap import called, database_name, make_empty, remove
@@ -58,7 +57,6 @@ _MADE = (
     ("networking.k8s.io/v1", "NetworkPolicy"),
 )
 _LEASE = ObjectKey("coordination.k8s.io/v1", "Lease", NAMESPACE, "drill")
-_LONGEST = timedelta(hours=1)  # a drill's chapter ends it then
 _DEADLINE = timedelta(minutes=3)
 _POLL_SECONDS = 0.3
 
@@ -74,15 +72,16 @@ class ClusterHub:
     def __post_init__(self) -> None:
         self._drill = self.env.homes.mount_point / "drills" / self.point.id
         self._token = secrets.token_hex(16)
-        self._began = False
+        self._turn: Turn | None = None
         self.homes = self._drill / "user-data"
         self.restored = self.folder / "restored.dump"
 
     def prepare(self) -> None:
         """As `SecondHub`."""
         cluster = self._cluster()
-        _take_turn(cluster)
-        self._began = True
+        turn = Turn(cluster, _LEASE)
+        turn.take()
+        self._turn = turn
         self._clear(cluster)
         for name in (self.homes.name, "notebooks", "data", "libs"):
             (self._drill / name).mkdir(parents=True)
@@ -125,12 +124,11 @@ class ClusterHub:
 
     def end(self) -> str:
         """As `SecondHub`: namespace, database and folder."""
-        if not self._began:
+        if self._turn is None:
             return "nothing had begun"
-        cluster = self._cluster()
-        self._clear(cluster)
-        if lease := cluster.read(_LEASE):
-            cluster.remove(_LEASE, lease["metadata"]["uid"])
+        self._turn.require()  # else it is another drill's by now, and so is all that is there
+        self._clear(self._cluster())
+        self._turn.give_back()
         return f"its objects in {NAMESPACE}, its database and its folder are gone"
 
     def _clear(self, cluster: Cluster) -> None:
@@ -232,27 +230,6 @@ def _clear_namespace(cluster: Cluster) -> None:
 def _there(cluster: Cluster, api_version: str, kind: str, **query: str) -> list[tuple[str, str]]:
     path = cluster.path(ObjectKey(api_version, kind, NAMESPACE, "any")).rpartition("/")[0]
     return [(each["metadata"]["name"], each["metadata"]["uid"]) for each in cluster.items(path, **query)]
-
-
-def _take_turn(cluster: Cluster) -> None:
-    """Hold the lease of the namespace, so that no drill takes away what another has made.
-
-    Raises:
-        Refused: another drill holds it, that is neither known to be dead nor older than any drill gets.
-    """
-    holder = f"{socket.gethostname()}/{os.getpid()}"
-    if live := cluster.read(_LEASE):
-        told = live["spec"]
-        host, _, process = told["holderIdentity"].partition("/")
-        is_old = utc_now() - datetime.fromisoformat(told["acquireTime"]) > _LONGEST
-        is_dead = host == socket.gethostname() and not Path(f"/proc/{process}").exists()
-        if not (is_old or is_dead):
-            step = f"wait for it; if it was killed, kubectl -n {NAMESPACE} delete lease {_LEASE.name}"
-            raise Refused(cluster.thing, f"a drill of {host} runs since {told['acquireTime']}", step)
-    moment = utc_now().isoformat(timespec="microseconds").replace("+00:00", "Z")
-    metadata = {"name": _LEASE.name, "namespace": NAMESPACE}
-    spec = {"holderIdentity": holder, "acquireTime": moment}
-    cluster.apply(_LEASE, {"apiVersion": _LEASE.api_version, "kind": "Lease", "metadata": metadata, "spec": spec})
 
 
 def _moved(manifest: Manifest) -> Manifest:
