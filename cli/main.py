@@ -69,7 +69,7 @@ COMMANDS: dict[str, Target] = {
     "evidence": {"verify": "cli.evidence:verify", "key": "cli.evidence:key"},
     "people": {"leaver": "flows.people:leaver", "stale-homes": "flows.people:archive_stale_homes"},
     "deploy": {"hub": "flows.deploy:deploy_hub", "flows": "cli.registration:flows"},
-    "reports": {"run": "flows.reports:run_report"},
+    "reports": {"run": "flows.reports:run_report", "execute": "cli.reports:execute"},
     "mirror": "cli.mirror:mirror",
     "stack": "cli.stack:stack",
     "cluster": "cli.cluster:cluster",
@@ -133,6 +133,7 @@ HELP = {
     "deploy flows": "Register the schedules with Prefect.",
     "deploy hub": "Deploy the environment's overlay, prove it, or roll back.",
     "reports run": "Run a report and keep it.",
+    "reports execute": "Run any notebooks on many parameters, fast, without Prefect.",
 }
 
 

@@ -17,7 +17,8 @@ from typing import Any
 from domain.errors import Damaged
 from domain.reports import ReportRun
 from environments.settings import ObjectStoreSettings
-from systems.kernels.reports import NOTEBOOK, PAGE, NotebookRun
+from systems.kernels.executors import NOTEBOOK
+from systems.kernels.reports import PAGE, NotebookRun
 from systems.objects import get_object, put_object
 
 MANIFEST = "manifest.json"

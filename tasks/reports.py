@@ -26,6 +26,7 @@ from environments.loader import PROJECT, state_folder
 from environments.settings import Environment, RiskApiSettings
 from systems import published_reports, risk_platform
 from systems.kernels import reports as notebooks
+from systems.kernels.executors import NOTEBOOK
 from systems.kernels.reports import NotebookRun
 from systems.published_reports import Lineage, file_sha256
 from tasks.retries import while_unreachable
@@ -84,7 +85,7 @@ def run_notebook(api: RiskApiSettings, run: ReportRun, folder: Path) -> Notebook
         source,
         folder,
         run.parameters,
-        environment={"RISK_API_URL": api.url, "PYTHONPATH": str(LIBRARIES)},
+        environment={**notebooks.inherited(), "RISK_API_URL": api.url, "PYTHONPATH": str(LIBRARIES)},
         secrets={"RISK_API_TOKEN": api.token.get_secret_value()},
         deadline=DEADLINE,
     )
@@ -122,7 +123,7 @@ def _published(environment: Environment, action: Action[ReportRun], made: Notebo
         figures=made.figures,
         links={
             "report": f"{bucket}/{action.on.key}/{notebooks.PAGE}",
-            "notebook": f"{bucket}/{action.on.key}/{notebooks.NOTEBOOK}",
+            "notebook": f"{bucket}/{action.on.key}/{NOTEBOOK}",
             "manifest": f"{bucket}/{manifest}",
         },
     )

@@ -8,7 +8,9 @@ the kernel inherits stdout and may write to it.
 from __future__ import annotations
 
 import json
+import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,12 @@ START_ATTEMPTS = 2
 
 def main() -> None:
     request = json.load(sys.stdin)
-    Path(request["result"]).write_text(json.dumps({"problem": _problem(request)}))
+    Path(request["result"]).write_text(json.dumps({"problem": problem_of(request)}))
 
 
-def _problem(request: dict[str, Any]) -> str:
+def problem_of(request: Mapping[str, Any]) -> str:
     """Execute; what went wrong in words, empty when nothing did. A cell's own error is in the notebook."""
+    limit_memory(request["memory"])  # a kernel that is started from here has it too
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
             papermill.execute_notebook(
@@ -39,7 +42,7 @@ def _problem(request: dict[str, Any]) -> str:
                 language="python",
                 progress_bar=False,
                 start_timeout=START_TIMEOUT,
-                config=Config({"KernelManager": {"transport": "ipc"}}),
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{request['sockets']}/kernel"}}),
             )
         except PapermillExecutionError as error:
             return f"cell {error.exec_count} raised {error.ename}"
@@ -52,6 +55,13 @@ def _problem(request: dict[str, Any]) -> str:
         else:
             return ""
     raise AssertionError("the last attempt returns")
+
+
+def limit_memory(limit: int | None) -> None:
+    """Bound what this process and those it starts may allocate, in bytes: beyond it Python raises MemoryError."""
+    if limit is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 if __name__ == "__main__":

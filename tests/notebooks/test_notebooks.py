@@ -10,7 +10,7 @@ import pytest
 from environments.loader import PROJECT
 from plans.reports import CATALOGUE, DailyMarketRisk, ReportDefinition
 from systems.kernels.documents import check_parameters, read_notebook
-from systems.kernels.reports import run_notebook
+from systems.kernels.reports import inherited, run_notebook
 
 NOTEBOOKS = PROJECT / "notebooks"
 ALL = sorted(NOTEBOOKS.rglob("*.ipynb"))
@@ -37,7 +37,7 @@ def test_the_first_notebook_of_a_user_runs_and_shows_a_plot(risk_api_url: str, t
         NOTEBOOKS / "risk_analysis_business_user.ipynb",
         tmp_path,
         {},
-        environment={"RISK_API_URL": risk_api_url, "PYTHONPATH": str(NOTEBOOKS / "libs")},
+        environment={**inherited(), "RISK_API_URL": risk_api_url, "PYTHONPATH": str(NOTEBOOKS / "libs")},
         secrets={"RISK_API_TOKEN": token},
     )
     assert made.problem == ""

@@ -16,7 +16,7 @@ from domain.errors import Damaged, Refused, Unreachable
 from domain.reports import Coverage, ReportRun
 from environments.loader import PROJECT
 from environments.settings import ObjectStoreSettings, RiskApiSettings
-from systems.kernels.reports import NotebookRun, run_notebook
+from systems.kernels.reports import NotebookRun, inherited, run_notebook
 from systems.objects import get_object, list_objects, object_exists, put_object
 from systems.published_reports import (
     Lineage,
@@ -45,7 +45,7 @@ def execute(api: RiskApiSettings, folder: Path, run: ReportRun) -> NotebookRun:
         SOURCE,
         folder,
         run.parameters,
-        environment={"RISK_API_URL": api.url, "PYTHONPATH": str(LIBRARIES)},
+        environment={**inherited(), "RISK_API_URL": api.url, "PYTHONPATH": str(LIBRARIES)},
         secrets={"RISK_API_TOKEN": api.token.get_secret_value()},
     )
 

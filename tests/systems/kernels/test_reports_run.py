@@ -1,4 +1,4 @@
-"""One notebook run, and every way it may end: what is left always tells its own state."""
+"""One notebook run, started anew or forked, and every way it may end: what is left always tells its own state."""
 
 from __future__ import annotations
 
@@ -7,20 +7,54 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import nbformat
 import psutil
 import pytest
 
 from domain.errors import Failed, Refused
-from systems.kernels.reports import NotebookRun, run_notebook
+from systems.kernels.executors import Executor, cold, warm
+from systems.kernels.reports import NotebookRun, inherited, run_notebook
+from systems.kernels.warm import warm_up
 
 Write = Callable[..., Path]
 
 
-def run(source: Path, folder: Path, *, deadline: timedelta = timedelta(seconds=60), **parameters: str) -> NotebookRun:
-    secrets = {"RISK_API_TOKEN": "token-5b1c&<"}
-    return run_notebook(source, folder, parameters, environment={}, secrets=secrets, deadline=deadline)
+class Run(Protocol):
+    def __call__(
+        self, source: Path, folder: Path, *, deadline: timedelta = ..., memory: int | None = ..., **parameters: str
+    ) -> NotebookRun: ...
+
+
+@pytest.fixture(params=[cold, warm], ids=["cold", "warm"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return run_by(request.param)
+
+
+def run_by(execute: Executor) -> Run:
+    warm_up()
+
+    def run(
+        source: Path,
+        folder: Path,
+        *,
+        deadline: timedelta = timedelta(seconds=60),
+        memory: int | None = None,
+        **parameters: str,
+    ) -> NotebookRun:
+        return run_notebook(
+            source,
+            folder,
+            parameters,
+            environment=inherited(),
+            secrets={"RISK_API_TOKEN": "token-5b1c&<"},
+            deadline=deadline,
+            memory=memory,
+            execute=execute,
+        )
+
+    return run
 
 
 def states(made: NotebookRun) -> list[str]:
@@ -37,7 +71,7 @@ def assert_it_says_that_it_failed(made: NotebookRun) -> None:
     assert "completed" not in states(made)[states(made).index("failed") :]
 
 
-def test_parameters_reach_the_cells_and_figures_come_back(notebook: Write, folder: Path) -> None:
+def test_parameters_reach_the_cells_and_figures_come_back(run: Run, notebook: Write, folder: Path) -> None:
     source = notebook(
         "portfolio = 'none'",
         "from IPython.display import display\n"
@@ -50,7 +84,7 @@ def test_parameters_reach_the_cells_and_figures_come_back(notebook: Write, folde
     assert states(made)[0] == "completed"
 
 
-def test_a_cell_that_raises_is_named_and_the_notebook_says_so(notebook: Write, folder: Path) -> None:
+def test_a_cell_that_raises_is_named_and_the_notebook_says_so(run: Run, notebook: Write, folder: Path) -> None:
     made = run(notebook("a = 1", "b = 2", "# why\n1 / 0", "never = 'reached'"), folder)
     assert_it_says_that_it_failed(made)
     assert made.failed_cell is not None
@@ -59,7 +93,7 @@ def test_a_cell_that_raises_is_named_and_the_notebook_says_so(notebook: Write, f
     assert states(made) == ["completed", "completed", "failed", "pending"]
 
 
-def test_a_killed_kernel_is_a_failed_report_not_a_completed_one(notebook: Write, folder: Path) -> None:
+def test_a_killed_kernel_is_a_failed_report_not_a_completed_one(run: Run, notebook: Write, folder: Path) -> None:
     source = notebook("a = 1", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "b = 2")
     made = run(source, folder)
     assert_it_says_that_it_failed(made)
@@ -69,7 +103,7 @@ def test_a_killed_kernel_is_a_failed_report_not_a_completed_one(notebook: Write,
     assert states(made) == ["completed", "failed", "pending"]
 
 
-def test_a_killed_papermill_leaves_a_failed_report_and_no_kernel(notebook: Write, folder: Path) -> None:
+def test_a_killed_papermill_leaves_a_failed_report_and_no_kernel(run: Run, notebook: Write, folder: Path) -> None:
     source = notebook("a = 1", "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nsum(range(10**13))", "b = 2")
     made = run(source, folder)
     assert_it_says_that_it_failed(made)
@@ -77,7 +111,7 @@ def test_a_killed_papermill_leaves_a_failed_report_and_no_kernel(notebook: Write
     assert_no_kernel_of(folder)
 
 
-def test_at_the_deadline_it_stops_shows_where_and_leaves_no_kernel(notebook: Write, folder: Path) -> None:
+def test_at_the_deadline_it_stops_shows_where_and_leaves_no_kernel(run: Run, notebook: Write, folder: Path) -> None:
     made = run(notebook("a = 1", "while True: a += 1"), folder, deadline=timedelta(seconds=10))
     assert_it_says_that_it_failed(made)
     assert made.problem == "it was stopped after its deadline of 10 s"
@@ -87,7 +121,7 @@ def test_at_the_deadline_it_stops_shows_where_and_leaves_no_kernel(notebook: Wri
     assert_no_kernel_of(folder)
 
 
-def test_a_cell_that_does_not_stop_at_the_deadline_is_killed(notebook: Write, folder: Path) -> None:
+def test_a_cell_that_does_not_stop_at_the_deadline_is_killed(run: Run, notebook: Write, folder: Path) -> None:
     stubborn = "sum(range(10**13))"  # one call into C: no signal is looked at and no other thread runs
     made = run(notebook("a = 1", stubborn), folder, deadline=timedelta(seconds=10))
     assert_it_says_that_it_failed(made)
@@ -96,7 +130,14 @@ def test_a_cell_that_does_not_stop_at_the_deadline_is_killed(notebook: Write, fo
     assert_no_kernel_of(folder)
 
 
-def test_a_printed_secret_is_masked_everywhere_and_fails_the_report(notebook: Write, folder: Path) -> None:
+def test_out_of_memory_is_the_cells_own_error(run: Run, notebook: Write, folder: Path) -> None:
+    made = run(notebook("a = 1", "hoard = bytearray(3 * 2**30)"), folder, memory=2 * 2**30)
+    assert_it_says_that_it_failed(made)
+    assert made.failed_cell is not None
+    assert (made.failed_cell.number, made.failed_cell.ename) == (2, "MemoryError")
+
+
+def test_a_printed_secret_is_masked_everywhere_and_fails_the_report(run: Run, notebook: Write, folder: Path) -> None:
     source = notebook(
         "a = 1",
         "import os\nfrom IPython.display import HTML, display\ntoken = os.environ['RISK_API_TOKEN']\n"
@@ -112,7 +153,7 @@ def test_a_printed_secret_is_masked_everywhere_and_fails_the_report(notebook: Wr
 
 
 def test_a_kernel_gets_no_credentials_of_its_starter(
-    notebook: Write, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, notebook: Write, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "hub-secret")
@@ -126,14 +167,14 @@ def test_a_kernel_gets_no_credentials_of_its_starter(
     [({"windows": "500"}, "does not declare windows"), ({"window": "500"}, "of type str, its default of type int")],
 )
 def test_a_parameter_the_notebook_does_not_know_is_refused_before_a_kernel_starts(
-    notebook: Write, folder: Path, parameters: dict[str, str], cause: str
+    run: Run, notebook: Write, folder: Path, parameters: dict[str, str], cause: str
 ) -> None:
     with pytest.raises(Refused, match=cause):
         run(notebook("window: int = 250\nname = 'x'"), folder, **parameters)
     assert list(folder.iterdir()) == []
 
 
-def test_a_file_that_is_no_notebook_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_notebook_is_refused(run: Run, folder: Path, tmp_path: Path) -> None:
     torn = tmp_path / "torn.ipynb"
     torn.write_text('{"cells": [')
     with pytest.raises(Refused, match=r"notebook torn\.ipynb: it cannot be read"):
@@ -142,14 +183,14 @@ def test_a_file_that_is_no_notebook_is_refused(folder: Path, tmp_path: Path) -> 
 
 def test_a_disk_that_fills_up_during_the_run_leaves_a_failed_report(notebook: Write, folder: Path) -> None:
     source = notebook("a = 1", "print('x' * 200_000)")
-    with files_up_to(64 * 1024):
-        made = run(source, folder)
+    with files_up_to(64 * 1024):  # of those it starts, too: a warm parent is there already
+        made = run_by(cold)(source, folder)
     kept = nbformat.read(made.notebook, as_version=4)
     assert (made.state, kept.metadata.riskhub.state) == ("failed", "failed")
     assert "File too large" in made.problem
 
 
-def test_where_nothing_can_be_written_there_is_one_clear_message(notebook: Write, folder: Path) -> None:
+def test_where_nothing_can_be_written_there_is_one_clear_message(run: Run, notebook: Write, folder: Path) -> None:
     source = notebook("a = 1")
     wanted = r"report of source\.ipynb: it cannot be written below .*Next: free space"
     with files_up_to(500), pytest.raises(Failed, match=wanted):
