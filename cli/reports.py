@@ -20,7 +20,11 @@ from systems.kernels.batch import Result, execute_all, read_requests
 
 @click.command("execute")
 @click.option("--requests", type=click.File(encoding="utf-8"), required=True, help="JSON lines; - for stdin.")
-@click.option("--processes", type=click.IntRange(1), help="Notebooks at a time. [default: one a core]")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    help="Notebooks at a time. [default: cores + 1]",
+)
 @click.option("--timeout", type=click.FloatRange(1), default=600, show_default=True, help="Seconds for each notebook.")
 @click.option("--memory", type=click.IntRange(256), help="MiB that each kernel may allocate. [default: no limit]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -40,7 +44,7 @@ def execute(requests: IO[str], processes: int | None, timeout: float, memory: in
     results = []
     for result in execute_all(
         wanted,
-        processes=processes or os.cpu_count() or 1,
+        processes=processes or (os.cpu_count() or 1) + 1,
         deadline=timedelta(seconds=timeout),
         memory=memory * 2**20 if memory else None,
     ):
