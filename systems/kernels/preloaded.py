@@ -1,8 +1,8 @@
 """What a warm parent has imported, so that no report has to: importing this module is the warming.
 
-matplotlib reads its backend when it is imported: here the one that a kernel would choose. That backend itself is left
-to the kernel, since it hooks into IPython when it is imported. What a kernel imports in its first second was looked up
-in one (`sys.modules` at its end, less those here).
+matplotlib reads its backend when it is imported: here the one that a kernel would choose. That backend itself, all of
+matplotlib_inline, is left to the kernel, since it hooks into IPython when it is imported. What a kernel imports in its
+first second was looked up in one (`sys.modules` at its end, less those here).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import io
 import os
 
 os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else debugpy warns of Python's frozen modules
 
 _IN_EVERY_KERNEL = (
     "papermill",
@@ -25,7 +26,6 @@ _IN_EVERY_KERNEL = (
     "IPython.core.oinspect",
     "IPython.core.pylabtools",
     "IPython.extensions.storemagic",
-    "matplotlib_inline.config",
     "sqlite3",
     "tornado.platform.asyncio",
     "tornado.queues",
