@@ -38,6 +38,15 @@ def no_people(env: Environment, policy: PeopleSettings | None = None) -> frozens
     return frozenset({env.health.synthetic_user, *(policy or env.people).service_users})
 
 
+def with_people_token(env: Environment) -> Environment:
+    """The environment whose Hub is asked as departures ask it.
+
+    Raises:
+        Refused: their token is not set here.
+    """
+    return env.model_copy(update={"hub": hub.with_people_token(env.hub)})
+
+
 @task(name="observe-person", timeout_seconds=300, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4))
 def observe_person(env: Environment, user: str) -> Standing:
     """What is there of one person: in the Hub, among the homes, in the archive."""
