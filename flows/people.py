@@ -49,8 +49,7 @@ def leaver(user: str, environment: EnvironmentName = "local", confirm: str = "",
 
     Args:
         user: who leaves, by the name the Hub lists.
-        confirm: the environment and its cluster, typed, e.g. prod/riskhub-prod; without a cluster its name alone. A run
-            that was started in Prefect without it waits for somebody to approve it.
+        confirm: the environment and its cluster, typed, e.g. prod/riskhub-prod; without a cluster its name alone.
     """
     env, started = with_people_token(load_environment(environment)), utc_now()
     seen = observe_person(env, user)
@@ -59,9 +58,8 @@ def leaver(user: str, environment: EnvironmentName = "local", confirm: str = "",
     outcomes: list[Outcome] = []
     findings: list[Finding] = []
     links: dict[str, str] = {}
-    approval: dict[str, str] = {}
     if execute and plan.actions:
-        approval = require_confirmed(env, confirm)
+        require_confirmed(env, confirm)
         if seen.known:
             for right in RIGHTS:
                 require_scope(env.hub, right)
@@ -85,7 +83,7 @@ def leaver(user: str, environment: EnvironmentName = "local", confirm: str = "",
         outcomes=outcomes,
         findings=findings,
         links=links,
-        measures={"tokens": len(seen.tokens), "servers": len(seen.known.servers) if seen.known else 0, **approval},
+        measures={"tokens": len(seen.tokens), "servers": len(seen.known.servers) if seen.known else 0},
         summary=leave_summary(user, plan, outcomes, executed=execute),
     )
 
