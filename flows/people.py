@@ -84,7 +84,7 @@ def leaver(user: str, environment: EnvironmentName = "local", confirm: str = "",
         findings=findings,
         links=links,
         measures={"tokens": len(seen.tokens), "servers": len(seen.known.servers) if seen.known else 0},
-        summary=leave_summary(user, plan, outcomes, executed=execute),
+        summary=leave_summary(user, plan, outcomes, findings, executed=execute),
     )
 
 

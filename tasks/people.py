@@ -99,7 +99,7 @@ def confirm_gone(env: Environment, user: str) -> Finding:
     if hub.read_user(env.hub, user) is None:
         return Finding("login", "ok", f"the Hub does not know {user} at the end of the run")
     step = "block them in the SSO, or take them out of the platform's groups there, then run again"
-    return Finding("login", "failed", f"{user} has logged in again meanwhile: the SSO lets them in", step)
+    return Finding("login", "failed", "they have logged in again meanwhile: the SSO lets them in", step)
 
 
 @task(name="archive-home", task_run_name="archive-{home}", cache_policy=NO_CACHE)

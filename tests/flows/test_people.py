@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -213,6 +214,31 @@ def test_another_token_in_its_place_is_refused_by_its_name(stack: Stack, elsewhe
     assert "check JUPYTERHUB_PEOPLE_TOKEN" in unknown.summary
     assert "the token lacks a scope" in ordinary.summary
     assert speaks(carl, by="token") == 200
+
+
+def test_who_logs_in_again_meanwhile_has_not_left(stack: Stack, env: Environment) -> None:
+    Person.log_in("ana", stack.public_url)
+    home_of(env, "ana").mkdir(exist_ok=True)
+    stray = stray_process(env, "ana")  # the archive waits for its end, and so the run's last look for the login
+
+    def comes_back() -> None:
+        give_up = time.monotonic() + 60
+        while read_user(env.hub, "ana") is not None:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        Person.log_in("ana", stack.public_url)
+
+    with ThreadPoolExecutor(1) as pool:
+        back = pool.submit(comes_back)
+        back.add_done_callback(lambda _: stray.kill())
+        record = leave("ana")
+        back.result()
+    stray.wait()
+
+    assert record.state == "partial" and set(states(record).values()) == {"done"}
+    assert {finding.probe for finding in record.findings if finding.state == "failed"} == {"login"}
+    assert record.summary.startswith("ana has not left for good: they have logged in again"), record.summary
+    assert leave("ana").summary.startswith("ana has left")
 
 
 def test_a_run_killed_in_the_middle_is_finished_by_the_next(stack: Stack, env: Environment) -> None:
