@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -214,6 +215,36 @@ def test_another_token_in_its_place_is_refused_by_its_name(stack: Stack, elsewhe
     assert "check JUPYTERHUB_PEOPLE_TOKEN" in unknown.summary
     assert "the token lacks a scope" in ordinary.summary
     assert speaks(carl, by="token") == 200
+
+
+@pytest.fixture
+def named_servers(stack: Stack, env: Environment) -> Iterator[None]:
+    """The Hub with named servers, for one test."""
+    part, _ = stack.running["hub"]
+    stack.stop_part("hub")
+    stack.start_parts(replace(part, command=(*part.command, "--JupyterHub.allow_named_servers=True")))
+    yield
+    stack.stop_part("hub")
+    stack.start_parts(part)
+
+
+@pytest.mark.usefixtures("named_servers")
+def test_a_named_server_is_stopped_with_the_default_one(stack: Stack, env: Environment) -> None:
+    dina = Person.log_in("dina", stack.public_url)
+    dina.start_server()
+    dina.client.post(f"{dina.public_url}/hub/api/users/dina/servers/gpu").raise_for_status()
+    give_up = time.monotonic() + 90
+    while {each.label for each in list_servers(env.hub) if each.user == "dina" and each.ready} != {"dina/", "dina/gpu"}:
+        assert time.monotonic() < give_up
+        time.sleep(0.2)
+    assert {each.label for each in read_running(env.hub) or () if each.user == "dina"} == {"dina/", "dina/gpu"}
+
+    record = leave("dina")
+
+    assert record.state == "complete", record.outcomes
+    assert [states(record)[f"stop {label}"] for label in ("dina/", "dina/gpu")] == ["done", "done"]
+    assert "dina" not in {each.user for each in read_running(env.hub) or ()}
+    assert read_user(env.hub, "dina") is None
 
 
 def test_who_logs_in_again_meanwhile_has_not_left(stack: Stack, env: Environment) -> None:
