@@ -58,7 +58,7 @@ class Choices:
 
 
 def _new_secrets() -> dict[str, str]:
-    names = ("hub_token", "crypt_key", "proxy_token", "oauth_client", "metrics", "database")
+    names = ("hub_token", "people_token", "crypt_key", "proxy_token", "oauth_client", "metrics", "database")
     keys = ("s3_key", "s3_secret", "aws_key", "aws_secret")
     tokens = ("risk_platform", "risk_data_scientist", "risk_business_user")
     return {

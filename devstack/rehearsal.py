@@ -93,6 +93,7 @@ class Rehearsal(Parts):
             "JUPYTERHUB_PUBLIC_URL": self._url("hub-public"),
             "JUPYTERHUB_COOKIE_SECRET": keys["cookie"],
             "JUPYTERHUB_API_TOKEN": keys["hub_token"],
+            "JUPYTERHUB_PEOPLE_TOKEN": keys["people_token"],
             "JUPYTERHUB_DRILL_TOKEN": self._drill_token,
         }
 

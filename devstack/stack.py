@@ -105,6 +105,7 @@ class Stack(Parts):
             "JUPYTERHUB_API_URL": self.public_url + "/hub/api",
             "JUPYTERHUB_PUBLIC_URL": self.public_url,
             "JUPYTERHUB_API_TOKEN": keys["hub_token"],
+            "JUPYTERHUB_PEOPLE_TOKEN": keys["people_token"],
             "JUPYTERHUB_COOKIE_SECRET": keys["cookie"],
             "JUPYTERHUB_CRYPT_KEY": keys["crypt_key"] * 2,
             **self.services.values(),

@@ -56,15 +56,22 @@ FolderName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 class HubSettings(Settings):
     """The JupyterHub: its REST API and the address users see.
 
+    `people_token`: of the service `riskhub-people`, which departures ask with; on-call's terminal alone has it.
     `crypt_key`: what the Hub encrypts auth_state with, JUPYTERHUB_CRYPT_KEY; of a cluster it is read there.
     """
 
     api_url: Url
     public_url: Url
     api_token: Token
+    people_token: Token | None = None
     crypt_key: SecretStr | None = None
     authentication: Literal["sso", "local"] = "sso"
     timeout: Seconds = timedelta(seconds=10)
+
+    @property
+    def token_variable(self) -> str:
+        """The variable that the token comes from, as messages name it."""
+        return "JUPYTERHUB_PEOPLE_TOKEN" if self.api_token == self.people_token else "JUPYTERHUB_API_TOKEN"
 
 
 class DatabaseSettings(Settings):

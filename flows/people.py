@@ -25,6 +25,7 @@ from tasks.people import (
     observe_person,
     remove_user,
     revoke_tokens,
+    with_people_token,
 )
 from tasks.records import publish_plan, record
 from tasks.utilisation import publish_tables
@@ -42,24 +43,23 @@ def leaver(user: str, environment: EnvironmentName = "local", confirm: str = "",
     It revokes every token and proves that the Hub refuses them, stops every server and looks at what really runs,
     removes the user from the Hub (which ends groups, auth_state and the browser's session), then makes a point of the
     mirror and holds the home as it is in it. It deletes no file, and moves the home only after every object was read
-    back. It is refused for the Hub's last administrator, and for users that are no people.
+    back. It is refused for the Hub's last administrator, for users that are no people, and without the token of
+    departures, which on-call's terminal alone has.
     If it fails: the outcomes name the step; correct what it says and run it again, it goes on where it was.
 
     Args:
         user: who leaves, by the name the Hub lists.
-        confirm: the environment and its cluster, typed, e.g. prod/riskhub-prod; without a cluster its name alone. A run
-            that was started in Prefect without it waits for somebody to approve it.
+        confirm: the environment and its cluster, typed, e.g. prod/riskhub-prod; without a cluster its name alone.
     """
-    env, started = load_environment(environment), utc_now()
+    env, started = with_people_token(load_environment(environment)), utc_now()
     seen = observe_person(env, user)
     plan = plan_leave(seen, never=no_people(env))
     publish_plan(plan, environment=env)
     outcomes: list[Outcome] = []
     findings: list[Finding] = []
     links: dict[str, str] = {}
-    approval: dict[str, str] = {}
     if execute and plan.actions:
-        approval = require_confirmed(env, confirm)
+        require_confirmed(env, confirm)
         if seen.known:
             for right in RIGHTS:
                 require_scope(env.hub, right)
@@ -83,8 +83,8 @@ def leaver(user: str, environment: EnvironmentName = "local", confirm: str = "",
         outcomes=outcomes,
         findings=findings,
         links=links,
-        measures={"tokens": len(seen.tokens), "servers": len(seen.known.servers) if seen.known else 0, **approval},
-        summary=leave_summary(user, plan, outcomes, executed=execute),
+        measures={"tokens": len(seen.tokens), "servers": len(seen.known.servers) if seen.known else 0},
+        summary=leave_summary(user, plan, outcomes, findings, executed=execute),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from domain.clock import in_words
 from domain.errors import Refused
+from domain.health import Finding
 from domain.people import Home, Standing
 from domain.plan import Action, Outcome, Plan, most_at_once
 from domain.text import size, visible
@@ -65,7 +66,9 @@ def left_open(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.state != "done"]
 
 
-def leave_summary(user: str, plan: Plan[str], outcomes: Collection[Outcome], *, executed: bool) -> str:
+def leave_summary(
+    user: str, plan: Plan[str], outcomes: Collection[Outcome], findings: Iterable[Finding], *, executed: bool
+) -> str:
     """A departure in a line."""
     if not plan.actions:
         return f"{user} has left: nothing is left to do"
@@ -73,6 +76,8 @@ def leave_summary(user: str, plan: Plan[str], outcomes: Collection[Outcome], *, 
         return f"{user} would leave: {len(plan.actions)} steps"
     if missed := left_open(outcomes):
         return f"{user} has not left yet: {missed[0].target} ({missed[0].verb}): {missed[0].detail}"
+    if bad := [finding for finding in findings if finding.state == "failed"]:
+        return f"{user} has not left for good: {bad[0].seen}"
     home = [outcome for outcome in outcomes if outcome.verb == "archive"]
     return f"{user} has left; the home is archived under a legal hold" if home else f"{user} has left; there is no home"
 

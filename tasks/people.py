@@ -38,6 +38,15 @@ def no_people(env: Environment, policy: PeopleSettings | None = None) -> frozens
     return frozenset({env.health.synthetic_user, *(policy or env.people).service_users})
 
 
+def with_people_token(env: Environment) -> Environment:
+    """The environment whose Hub is asked as departures ask it.
+
+    Raises:
+        Refused: their token is not set here.
+    """
+    return env.model_copy(update={"hub": hub.with_people_token(env.hub)})
+
+
 @task(name="observe-person", timeout_seconds=300, cache_policy=NO_CACHE, **while_unreachable(1, 2, 4))
 def observe_person(env: Environment, user: str) -> Standing:
     """What is there of one person: in the Hub, among the homes, in the archive."""
@@ -90,7 +99,7 @@ def confirm_gone(env: Environment, user: str) -> Finding:
     if hub.read_user(env.hub, user) is None:
         return Finding("login", "ok", f"the Hub does not know {user} at the end of the run")
     step = "block them in the SSO, or take them out of the platform's groups there, then run again"
-    return Finding("login", "failed", f"{user} has logged in again meanwhile: the SSO lets them in", step)
+    return Finding("login", "failed", "they have logged in again meanwhile: the SSO lets them in", step)
 
 
 @task(name="archive-home", task_run_name="archive-{home}", cache_policy=NO_CACHE)

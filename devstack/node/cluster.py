@@ -118,6 +118,7 @@ class Cluster(Parts):
             "hub",
             {
                 "api_token": keys["hub_token"],
+                "people_token": keys["people_token"],
                 "cookie_secret": keys["cookie"],
                 "crypto_key": keys["crypt_key"] * 2,
                 "database_url": around["HUB_DATABASE_URL"],
@@ -151,6 +152,7 @@ class Cluster(Parts):
         self._secret("riskhub", "runbook", in_pods)
         path = self.state / VALUES
         path.touch(mode=0o600)
+        values["JUPYTERHUB_PEOPLE_TOKEN"] = keys["people_token"]  # on-call's, as the kubeconfig: no flow run has them
         values["KUBECONFIG"] = str(admin_kubeconfig(self.state / "node"))
         path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
 

@@ -435,11 +435,14 @@ def configure_spawns():
 def configure_operations_service():
     """riskhub's own token, with what its flows need and no more: `admin:users` only for its synthetic user.
 
-    `tokens` and `delete:users` are a leaver's end, whoever it is. The Hub knows no right to revoke tokens alone: who
-    has this token can make one of anybody's.
+    A departure has a token of its own. The Hub knows no right to revoke tokens alone: who has that one can make one
+    of anybody's, so it is on-call's and in no flow run.
     """
     synthetic = "riskhub-check"
-    c.JupyterHub.services = [{"name": "riskhub", "api_token": required("JUPYTERHUB_API_TOKEN")}]
+    c.JupyterHub.services = [
+        {"name": "riskhub", "api_token": required("JUPYTERHUB_API_TOKEN")},
+        {"name": "riskhub-people", "api_token": required("JUPYTERHUB_PEOPLE_TOKEN")},
+    ]
     c.JupyterHub.load_roles = [
         {
             "name": "riskhub",
@@ -449,8 +452,6 @@ def configure_operations_service():
                 "read:users",
                 "read:servers",
                 "delete:servers",
-                "tokens",
-                "delete:users",
                 "read:hub",
                 "read:metrics",
                 "proxy",
@@ -460,7 +461,12 @@ def configure_operations_service():
                 f"servers!user={synthetic}",
                 f"access:servers!user={synthetic}",
             ],
-        }
+        },
+        {
+            "name": "riskhub-people",
+            "services": ["riskhub-people"],
+            "scopes": ["list:users", "read:users", "read:servers", "delete:servers", "tokens", "delete:users"],
+        },
     ]
 
 

@@ -21,7 +21,7 @@ from systems.hub.servers import (
     start_server,
 )
 from systems.hub.stops import stop_servers
-from systems.hub.tokens import as_user, has_auth_state, list_tokens, revoke_tokens
+from systems.hub.tokens import as_user, has_auth_state, list_tokens, revoke_tokens, with_people_token
 from systems.hub.turn import only_announcement, only_cull, only_reconciliation
 from systems.hub.users import delete_user, ensure_user, list_user_names, list_users, read_user
 
@@ -59,4 +59,5 @@ __all__ = [
     "stop_servers",
     "sync_routes",
     "warn",
+    "with_people_token",
 ]

@@ -66,6 +66,7 @@ class HubApi:
 
     def __init__(self, hub: HubSettings) -> None:
         self._url = hub.api_url
+        self._token_variable = hub.token_variable
         self._client = httpx.Client(
             headers={"Authorization": f"token {hub.api_token.get_secret_value()}"},
             timeout=_timeout(hub.timeout.total_seconds()),
@@ -192,7 +193,7 @@ class HubApi:
         return Refused(
             self.thing,
             f"answered {response.status_code}{said}: the token was rejected, or the Hub's database is locked",
-            "check JUPYTERHUB_API_TOKEN, then that the Hub's database answers",
+            f"check {self._token_variable}, then that the Hub's database answers",
             kind="token-rejected",
         )
 

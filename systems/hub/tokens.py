@@ -47,6 +47,19 @@ def as_user(hub: HubSettings, user: str, *, lifetime: timedelta, note: str) -> H
     return theirs
 
 
+def with_people_token(hub: HubSettings) -> HubSettings:
+    """The Hub as departures ask it: it takes that token to revoke anybody's, and to remove anybody.
+
+    Raises:
+        Refused: it is not set here.
+    """
+    if hub.people_token is None:
+        cause = "it is not set here: the ordinary token neither revokes tokens nor removes users"
+        step = "set it in on-call's terminal, where a departure is run: docs/on-call/leaver.md"
+        raise Refused("JUPYTERHUB_PEOPLE_TOKEN", cause, step)
+    return hub.model_copy(update={"api_token": hub.people_token})
+
+
 def has_auth_state(hub: HubSettings, user: str) -> bool:
     """Does the Hub itself decrypt the user's auth_state? It needs the scope admin:auth_state."""
     with HubApi(hub) as api:

@@ -32,11 +32,13 @@ def in_environment(parameters: dict[str, Any]) -> dict[str, Any]:
     return {name: "local" if value == "{{ $RISKHUB_ENVIRONMENT }}" else value for name, value in parameters.items()}
 
 
-# They change the cluster itself, by on-call's own rights: flow runs have none, since Prefect asks nobody who they are.
+# By rights that on-call's terminal has and flow runs have not, since Prefect asks nobody who they are: they change the
+# cluster itself, or end anybody's access to the Hub.
 BY_HAND = {
     "flows/deploy.py:deploy_hub",
     "flows/restore.py:restore_configuration",
     "flows/recover.py:recover_environment",
+    "flows/people.py:leaver",
     "flows/restore.py:restore_home_from_snapshot",  # where the root of the file system is mounted; flow runs see less
 }
 

@@ -44,7 +44,13 @@ def hub_variables(stack: Stack) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "name",
-    ["JUPYTERHUB_COOKIE_SECRET", "JUPYTERHUB_CRYPT_KEY", "JUPYTERHUB_API_TOKEN", "CONFIGPROXY_AUTH_TOKEN"],
+    [
+        "JUPYTERHUB_COOKIE_SECRET",
+        "JUPYTERHUB_CRYPT_KEY",
+        "JUPYTERHUB_API_TOKEN",
+        "JUPYTERHUB_PEOPLE_TOKEN",
+        "CONFIGPROXY_AUTH_TOKEN",
+    ],
 )
 def test_a_missing_secret_stops_the_hub_instead_of_being_made_up(stack: Stack, name: str) -> None:
     variables = hub_variables(stack)

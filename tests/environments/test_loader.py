@@ -30,6 +30,7 @@ VARIABLES = {
 }
 BACKUP_KEY = "s3cr3t-" + "A" * 36 + "="
 OPTIONAL = (
+    "JUPYTERHUB_PEOPLE_TOKEN",
     "AWS_BACKUP_COPY_REGION",
     "KUBECONFIG",
     "CLUSTER_CONTEXT",
@@ -153,7 +154,21 @@ def test_a_bad_value_is_not_quoted_in_the_message(variable: str, monkeypatch: py
     assert refused.value.__context__ is None or refused.value.__suppress_context__
 
 
-def test_secrets_print_as_stars() -> None:
+@pytest.mark.parametrize("name", ["local", "dev", "uat", "prod"])
+def test_the_token_of_departures_may_be_absent_and_counts_when_it_is_set(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (*EMULATED, "POSTGRES_TOOLS", "AWS_CONTROL_ACCESS_KEY_ID", "AWS_CONTROL_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(each, "http://127.0.0.1:1")
+    assert load_environment(name).hub.people_token is None
+    monkeypatch.setenv("JUPYTERHUB_PEOPLE_TOKEN", "s3cr3t-people-token")
+    hub = load_environment(name).hub
+    assert hub.people_token and hub.people_token.get_secret_value() == "s3cr3t-people-token"
+    assert hub.api_token.get_secret_value() == "s3cr3t-hub-token"
+
+
+def test_secrets_print_as_stars(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTERHUB_PEOPLE_TOKEN", "s3cr3t-people-token")
     loaded = load_environment("prod")
     assert "s3cr3t" not in repr(loaded) + str(loaded) + loaded.model_dump_json()
 

@@ -33,7 +33,14 @@ RUNS = {
     "daily-health-check/morning": {},  # green once there is a drill and a mirror of all that is to be recovered
 }
 # What a process of the stack is told and nobody else should read; some are made by the Hub itself.
-VARIABLES = ("OAUTH_CLIENT_SECRET", "JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN", "CONFIGPROXY_AUTH_TOKEN", "RISK_API_TOKEN")
+VARIABLES = (
+    "OAUTH_CLIENT_SECRET",
+    "JUPYTERHUB_API_TOKEN",
+    "JUPYTERHUB_PEOPLE_TOKEN",
+    "JPY_API_TOKEN",
+    "CONFIGPROXY_AUTH_TOKEN",
+    "RISK_API_TOKEN",
+)
 
 
 @pytest.fixture(scope="module")

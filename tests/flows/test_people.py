@@ -7,17 +7,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from devstack.day.damage import Look, look_at
 from devstack.day.people import Person
 from devstack.faults.fault import s3_of, with_empty_bucket
 from devstack.stack import Stack
 from domain.clock import utc_now
+from domain.errors import Refused
 from domain.people import Home
 from domain.record import Record
 from environments import Environment, load_environment
@@ -28,7 +32,7 @@ from flows.people import archive_stale_homes, leaver
 from flows.restore import restore_user_home
 from systems.archives import last_archive
 from systems.homes import home_name
-from systems.hub import ensure_user, list_servers, read_user
+from systems.hub import delete_user, ensure_user, list_servers, list_tokens, read_user, revoke_tokens
 from systems.mirror import push
 from systems.mirrored import homes_of
 from systems.running import read_running
@@ -91,6 +95,23 @@ def speaks(person: Person, *, by: str) -> int:
     return httpx.get(address, cookies=cookies, headers={"Referer": f"{person.public_url}/hub/home"}).status_code
 
 
+def token_of_departures(env: Environment) -> SecretStr:
+    assert env.hub.people_token
+    return env.hub.people_token
+
+
+def ask(env: Environment, method: str, path: str, token: SecretStr) -> int:
+    """What the Hub answers who asks with this token."""
+    headers = {"Authorization": f"token {token.get_secret_value()}"}
+    return httpx.request(method, f"{env.hub.api_url}{path}", headers=headers, timeout=30).status_code
+
+
+def stray_process(env: Environment, user: str) -> subprocess.Popen[bytes]:
+    """Something of a server of theirs that the Hub does not know."""
+    variables = {"JUPYTERHUB_USER": user, "JUPYTERHUB_API_URL": env.hub.api_url}
+    return subprocess.Popen(("sleep", "600"), env={**os.environ, **variables})
+
+
 def test_a_dry_run_names_every_step_and_changes_nothing(env: Environment, fred: Person) -> None:
     record = leave(FRED, execute=False)
     assert record.state == "planned"
@@ -141,6 +162,114 @@ def test_who_leaves_is_out_and_their_home_comes_back_exactly(env: Environment, f
     assert last_archive(env, home_name(FRED)) == archive, "what is archived already is not archived anew"
     last = leave(FRED)
     assert (last.state, last.summary) == ("complete", f"{FRED} has left: nothing is left to do")
+
+
+def test_to_revoke_tokens_and_to_remove_users_is_for_the_token_of_departures_alone(
+    stack: Stack, env: Environment
+) -> None:
+    bea = Person.log_in("bea", stack.public_url)
+    ordinary, people = env.hub, env.hub.model_copy(update={"api_token": token_of_departures(env)})
+    (theirs,) = [each for each in list_tokens(people, "bea") if each.note == "a day at work"]
+
+    assert ask(env, "GET", "/users/bea/tokens", ordinary.api_token) == 403
+    assert ask(env, "POST", "/users/bea/tokens", ordinary.api_token) == 403
+    assert ask(env, "DELETE", f"/users/bea/tokens/{theirs.id}", ordinary.api_token) == 403
+    # whose right to remove is for one other user hears that there is no bea
+    assert ask(env, "DELETE", "/users/bea", ordinary.api_token) == 404
+    with pytest.raises(Refused, match="the token may not remove this user"):
+        delete_user(ordinary, "bea")
+    assert speaks(bea, by="token") == 200
+
+    assert theirs.id in {each.id for each in revoke_tokens(people, "bea")}
+    delete_user(people, "bea")
+    assert speaks(bea, by="token") == 403 and read_user(ordinary, "bea") is None
+
+
+@pytest.mark.parametrize("path", ["/users/riskhub-check/server", "/groups/riskhub-warnings/users", "/proxy"])
+def test_the_token_of_departures_does_nothing_of_the_other_ones(env: Environment, path: str) -> None:
+    ensure_user(env.hub, "riskhub-check")
+    assert ask(env, "POST", path, token_of_departures(env)) == 403
+
+
+@pytest.mark.parametrize("execute", [False, True])
+def test_without_the_token_of_departures_nobody_leaves(stack: Stack, elsewhere: Environment, *, execute: bool) -> None:
+    carl = Person.log_in("carl", stack.public_url)
+    make_home(elsewhere, "carl")
+    with_values(elsewhere, JUPYTERHUB_PEOPLE_TOKEN="")
+
+    record = leave("carl", execute=execute)
+
+    assert record.state == "refused"
+    assert "JUPYTERHUB_PEOPLE_TOKEN" in record.summary and "docs/on-call/leaver.md" in record.summary
+    assert speaks(carl, by="token") == 200 and (elsewhere.homes.user_data / "carl").is_dir()
+
+
+def test_another_token_in_its_place_is_refused_by_its_name(stack: Stack, elsewhere: Environment) -> None:
+    carl = Person.log_in("carl", stack.public_url)
+    with_values(elsewhere, JUPYTERHUB_PEOPLE_TOKEN="f" * 32)
+    unknown = leave("carl")
+    with_values(elsewhere, JUPYTERHUB_PEOPLE_TOKEN=elsewhere.hub.api_token.get_secret_value())
+    ordinary = leave("carl")
+
+    assert (unknown.state, ordinary.state) == ("refused", "refused")
+    assert "check JUPYTERHUB_PEOPLE_TOKEN" in unknown.summary
+    assert "the token lacks a scope" in ordinary.summary
+    assert speaks(carl, by="token") == 200
+
+
+@pytest.fixture
+def named_servers(stack: Stack, env: Environment) -> Iterator[None]:
+    """The Hub with named servers, for one test."""
+    part, _ = stack.running["hub"]
+    stack.stop_part("hub")
+    stack.start_parts(replace(part, command=(*part.command, "--JupyterHub.allow_named_servers=True")))
+    yield
+    stack.stop_part("hub")
+    stack.start_parts(part)
+
+
+@pytest.mark.usefixtures("named_servers")
+def test_a_named_server_is_stopped_with_the_default_one(stack: Stack, env: Environment) -> None:
+    dina = Person.log_in("dina", stack.public_url)
+    dina.start_server()
+    dina.client.post(f"{dina.public_url}/hub/api/users/dina/servers/gpu").raise_for_status()
+    give_up = time.monotonic() + 90
+    while {each.label for each in list_servers(env.hub) if each.user == "dina" and each.ready} != {"dina/", "dina/gpu"}:
+        assert time.monotonic() < give_up
+        time.sleep(0.2)
+    assert {each.label for each in read_running(env.hub) or () if each.user == "dina"} == {"dina/", "dina/gpu"}
+
+    record = leave("dina")
+
+    assert record.state == "complete", record.outcomes
+    assert [states(record)[f"stop {label}"] for label in ("dina/", "dina/gpu")] == ["done", "done"]
+    assert "dina" not in {each.user for each in read_running(env.hub) or ()}
+    assert read_user(env.hub, "dina") is None
+
+
+def test_who_logs_in_again_meanwhile_has_not_left(stack: Stack, env: Environment) -> None:
+    Person.log_in("ana", stack.public_url)
+    home_of(env, "ana").mkdir(exist_ok=True)
+    stray = stray_process(env, "ana")  # the archive waits for its end, and so the run's last look for the login
+
+    def comes_back() -> None:
+        give_up = time.monotonic() + 60
+        while read_user(env.hub, "ana") is not None:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        Person.log_in("ana", stack.public_url)
+
+    with ThreadPoolExecutor(1) as pool:
+        back = pool.submit(comes_back)
+        back.add_done_callback(lambda _: stray.kill())
+        record = leave("ana")
+        back.result()
+    stray.wait()
+
+    assert record.state == "partial" and set(states(record).values()) == {"done"}
+    assert {finding.probe for finding in record.findings if finding.state == "failed"} == {"login"}
+    assert record.summary.startswith("ana has not left for good: they have logged in again"), record.summary
+    assert leave("ana").summary.startswith("ana has left")
 
 
 def test_a_run_killed_in_the_middle_is_finished_by_the_next(stack: Stack, env: Environment) -> None:
@@ -197,8 +326,7 @@ def test_an_archive_that_is_not_whole_leaves_the_home_where_it_is(elsewhere: Env
 
 def test_a_home_in_which_something_of_theirs_still_runs_stays(elsewhere: Environment) -> None:
     home = make_home(elsewhere, "otto")
-    variables = {"JUPYTERHUB_USER": "otto", "JUPYTERHUB_API_URL": elsewhere.hub.api_url}
-    stray = subprocess.Popen(("sleep", "600"), env={**os.environ, **variables})
+    stray = stray_process(elsewhere, "otto")
     try:
         record = leave("otto")
     finally:
@@ -266,6 +394,8 @@ def make_home(env: Environment, name: str, *, changes: bool = False) -> Path:
 
 
 def stale(*, execute: bool) -> Record:
+    """A run with the ordinary token alone, as the schedule's."""
+    with_values(load_environment("local"), JUPYTERHUB_PEOPLE_TOKEN="")
     record = record_of(archive_stale_homes("local", STALE, "local", execute, return_state=True))
     assert record is not None
     return record

@@ -50,6 +50,18 @@ def test_the_hub_starts_with_what_the_overlay_gives_it(name: str) -> None:
     assert config.JupyterHub.public_url.endswith("/")
 
 
+def test_to_revoke_tokens_and_to_remove_anybody_is_for_departures_alone() -> None:
+    config = load_hub_configuration(hub_variables("prod"))
+    tokens = {each["name"]: each["api_token"] for each in config.JupyterHub.services}
+    assert tokens.keys() >= {"riskhub", "riskhub-people"}
+    scopes = {name: set(each["scopes"]) for each in config.JupyterHub.load_roles for name in each.get("services", [])}
+    assert {name for name, held in scopes.items() if held & {"tokens", "delete:users", "admin:users"}} == {
+        "riskhub-people"
+    }
+    reads = {"list:users", "read:users", "read:servers"}
+    assert scopes["riskhub-people"] == {"tokens", "delete:servers", "delete:users", *reads}
+
+
 def test_people_log_in_by_sso_but_for_dev() -> None:
     classes = {name: load_hub_configuration(hub_variables(name)).JupyterHub.authenticator_class for name in OVERLAYS}
     assert classes == {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.k8s.jobs import flow_run
 from tests.k8s.rendering import OVERLAYS, Document, Pods, configuration, named, of_kind, overlay, workloads
 from tests.k8s.servers import server_pods
 
@@ -15,6 +16,7 @@ each_overlay = pytest.mark.parametrize("name", OVERLAYS)
 SECRETS = {
     ("jupyterhub", "hub"): {
         "api_token",
+        "people_token",
         "cookie_secret",
         "crypto_key",
         "database_url",
@@ -68,6 +70,20 @@ def test_the_local_password_is_asked_for_only_where_people_log_in_locally() -> N
         for name in OVERLAYS
     }
     assert asking == {"local": False, "dev": True, "uat": False, "prod": False}
+
+
+@each_overlay
+def test_the_token_of_departures_is_told_the_hub_and_nobody_else(name: str) -> None:
+    """Flow runs get the Secret `runbook` whole, and that one does not hold it: see the contract above."""
+    told = {
+        pods.name
+        for pods in [*all_pods(name), flow_run("image")]
+        for variable, source in variables(pods)
+        if variable == "JUPYTERHUB_PEOPLE_TOKEN" or source.get("secretKeyRef", {}).get("key") == "people_token"
+    }
+    assert told == {"jupyterhub/hub"}
+    assert "people_token" in SECRETS["jupyterhub", "hub"]
+    assert not [key for key in SECRETS["riskhub", "runbook"] if "PEOPLE" in key]
 
 
 @each_overlay

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import Refused
+from domain.health import Finding
 from domain.people import Archive, Home, HubUser, Standing, Token
 from domain.plan import Outcome
 from domain.sessions import Server
@@ -73,14 +74,14 @@ def test_who_has_left_already_is_left_alone_and_the_archive_is_named() -> None:
     assert [each.reason for each in plan.left_alone if each.verb == "archive"] == [
         "archived as of 2026-11-28 09:00 UTC"
     ]
-    assert leave_summary("otto", plan, [], executed=True) == "otto has left: nothing is left to do"
+    assert leave_summary("otto", plan, [], [], executed=True) == "otto has left: nothing is left to do"
 
 
 def test_a_user_without_a_home_leaves_too() -> None:
     plan = plan_leave(standing(home_is_there=False), never=NEVER)
     assert [action.verb for action in plan.actions] == ["remove"]
     done = [Outcome("remove", "user otto", "done")]
-    assert leave_summary("otto", plan, done, executed=True) == "otto has left; there is no home"
+    assert leave_summary("otto", plan, done, [], executed=True) == "otto has left; there is no home"
 
 
 @pytest.mark.parametrize("user", NEVER)
@@ -110,7 +111,15 @@ def test_a_note_that_its_owner_wrote_cannot_break_the_line() -> None:
 def test_what_failed_is_in_the_summary() -> None:
     plan = plan_leave(standing(), never=NEVER)
     failed = [Outcome("remove", "user otto", "done"), Outcome("archive", "home otto", "failed", "it is not whole")]
-    assert "home otto (archive): it is not whole" in leave_summary("otto", plan, failed, executed=True)
+    assert "home otto (archive): it is not whole" in leave_summary("otto", plan, failed, [], executed=True)
+
+
+def test_who_was_let_in_again_has_not_left() -> None:
+    plan = plan_leave(standing(), never=NEVER)
+    done = [Outcome("remove", "user otto", "done"), Outcome("archive", "home otto", "done")]
+    login = Finding("login", "failed", "they have logged in again meanwhile: the SSO lets them in")
+    summary = leave_summary("otto", plan, done, [login], executed=True)
+    assert summary == f"otto has not left for good: {login.seen}"
 
 
 def home(name: str, days: float, *, active: float | None = None, **facts: object) -> Home:
