@@ -15,6 +15,7 @@ from risk_metrics.backtesting import (
     traffic_light,
     var_exceptions,
 )
+from risk_metrics.decomposition import component_var, historical_component_es, marginal_var
 from risk_metrics.returns import drawdown, drawdown_episodes, portfolio_returns, rolling_volatility, simple_returns
 from risk_metrics.tail import (
     cornish_fisher_es,
@@ -48,6 +49,7 @@ __all__ = [
     "TrafficLight",
     "acerbi_szekely",
     "christoffersen_independence",
+    "component_var",
     "conditional_coverage",
     "cornish_fisher_es",
     "cornish_fisher_var",
@@ -61,10 +63,12 @@ __all__ = [
     "garch_var",
     "gaussian_es",
     "gaussian_var",
+    "historical_component_es",
     "historical_es",
     "historical_var",
     "kupiec_pof",
     "kupiec_tuff",
+    "marginal_var",
     "portfolio_returns",
     "rolling_ewma_var",
     "rolling_garch_var",
