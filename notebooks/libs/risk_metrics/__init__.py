@@ -17,6 +17,7 @@ from risk_metrics.backtesting import (
 )
 from risk_metrics.decomposition import component_var, historical_component_es, marginal_var
 from risk_metrics.returns import drawdown, drawdown_episodes, portfolio_returns, rolling_volatility, simple_returns
+from risk_metrics.stress import HistoricalStress, factor_exposures, factor_shock, historical_stress, worst_window
 from risk_metrics.tail import (
     cornish_fisher_es,
     cornish_fisher_var,
@@ -43,6 +44,7 @@ __all__ = [
     "ConditionalCoverageTest",
     "ExpectedShortfallTest",
     "Garch",
+    "HistoricalStress",
     "IndependenceTest",
     "KupiecTest",
     "TimeUntilFirstFailure",
@@ -58,6 +60,8 @@ __all__ = [
     "ewma_es",
     "ewma_var",
     "ewma_volatility",
+    "factor_exposures",
+    "factor_shock",
     "fit_garch",
     "garch_es",
     "garch_var",
@@ -65,6 +69,7 @@ __all__ = [
     "gaussian_var",
     "historical_component_es",
     "historical_es",
+    "historical_stress",
     "historical_var",
     "kupiec_pof",
     "kupiec_tuff",
@@ -78,4 +83,5 @@ __all__ = [
     "simple_returns",
     "traffic_light",
     "var_exceptions",
+    "worst_window",
 ]
