@@ -54,6 +54,13 @@ def test_components_sum_to_the_historical_shortfall(stocks: pd.DataFrame, held: 
     assert components.sum() == pytest.approx(historical_es(portfolio_returns(stocks, weights), confidence), rel=1e-9)
 
 
+def test_the_day_of_the_var_itself_is_a_tail_day(stocks: pd.DataFrame, weights: pd.Series) -> None:
+    """The 25 % quantile of 101 days is the 26th lowest return, not a value between two."""
+    days = stocks.tail(101)
+    components = historical_component_es(days, weights, 0.75)
+    assert components.sum() == pytest.approx(-portfolio_returns(days, weights).nsmallest(26).mean())
+
+
 def test_marginal_var_is_the_slope_of_the_var(stocks: pd.DataFrame, weights: pd.Series, moments: Moments) -> None:
     """One dollar in a thousand moved from one stock to another changes the VaR by the difference of the slopes."""
     marginal = marginal_var(weights, *moments, 0.99)
