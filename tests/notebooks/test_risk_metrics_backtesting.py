@@ -113,6 +113,16 @@ def test_independence_is_a_g_test_of_the_transitions(days: list[bool]) -> None:
         assert test.p_value == pytest.approx(theirs.pvalue, rel=1e-6, abs=1e-9)
 
 
+def test_a_transition_is_from_the_day_before_to_the_day() -> None:
+    test = christoffersen_independence(pd.Series([False, False, True]))
+    assert (test.after_calm_calm, test.after_calm_exception, test.after_exception_calm) == (1, 1, 0)
+
+
+def test_exactly_the_promised_share_gives_a_statistic_of_zero() -> None:
+    for expected in range(1, 100):
+        assert kupiec_pof(expected, 20 * expected, 0.95).statistic == pytest.approx(0, abs=1e-9)
+
+
 def test_exceptions_in_one_run_are_not_independent() -> None:
     assert christoffersen_independence(pd.Series([False] * 240 + [True] * 10)).p_value < 1e-9
     assert christoffersen_independence(pd.Series([False] * 250)).p_value == 1
@@ -229,5 +239,7 @@ def test_a_shortfall_that_does_not_fit_its_var_is_refused() -> None:
     ]:
         with pytest.raises(ValueError, match=cause):
             acerbi_szekely(returns, var, wrong, 0.975)
+    with pytest.raises(ValueError, match="not above zero"):
+        acerbi_szekely(returns, var - 5, es * 0, 0.975)
     with pytest.raises(ValueError, match="confidence"):
         acerbi_szekely(returns, var, es, 0.025)

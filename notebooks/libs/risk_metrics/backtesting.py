@@ -191,7 +191,7 @@ def traffic_light(exceptions: int) -> TrafficLight:
     )
     zone = "green" if cumulative < 0.95 else "yellow" if cumulative < 0.9999 else "red"
     multiplier = {"green": 1.50, "red": 2.00}.get(zone) or MULTIPLIERS[exceptions]
-    return TrafficLight(exceptions, zone, multiplier, min(cumulative, 1.0))
+    return TrafficLight(exceptions, zone, multiplier, cumulative)
 
 
 @dataclass(frozen=True)
