@@ -1,7 +1,7 @@
 """The market data behind the API: dated tables read from the csv files that two wheels ship.
 
-The wheels (`arch`, `skfolio`) are installed without their dependencies, so their packages are located and
-never imported.
+The packages of the wheels (`arch`, `skfolio`) are located and never imported: that takes seconds, and `skfolio` is
+installed without what it needs.
 """
 
 from __future__ import annotations

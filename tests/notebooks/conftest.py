@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+import pandas as pd
 import pytest
 
 from devstack.process import free_ports, start, stop, wait_ready
@@ -12,6 +13,9 @@ from devstack.risk_api.part import risk_api
 from environments.loader import PROJECT
 
 sys.path.insert(0, str(PROJECT / "notebooks" / "libs"))
+
+from risk_metrics import simple_returns
+from risk_platform_client import RiskPlatformAPI
 
 TOKEN = "token-of-a-data-scientist"
 
@@ -30,6 +34,26 @@ def risk_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stop(part, process)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def token() -> str:
     return TOKEN
+
+
+@pytest.fixture(scope="session")
+def sp500(risk_api_url: str) -> pd.Series:
+    """The S&P 500's simple daily returns in per cent, 1999-2018: the series of the arch documentation."""
+    closes = RiskPlatformAPI(risk_api_url, TOKEN).market_data("sp500")[["adjusted_close"]]
+    return 100 * simple_returns(closes)["adjusted_close"]
+
+
+@pytest.fixture(scope="session")
+def stocks(risk_api_url: str) -> pd.DataFrame:
+    """Simple daily returns of six stocks, 2006-2022, as fractions."""
+    names = ["AAPL", "BAC", "JNJ", "KO", "MSFT", "XOM"]
+    return simple_returns(RiskPlatformAPI(risk_api_url, TOKEN).prices(names, start="2006-01-01"))
+
+
+@pytest.fixture(scope="session")
+def weights() -> pd.Series:
+    """Of the six stocks, in another order than theirs."""
+    return pd.Series({"XOM": 0.25, "KO": 0.2, "AAPL": 0.2, "MSFT": 0.15, "JNJ": 0.15, "BAC": 0.05})

@@ -2,29 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
+import pyperfanalytics
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from risk_metrics import (
+    cornish_fisher_es,
+    cornish_fisher_var,
     drawdown,
+    drawdown_episodes,
+    ewma_es,
+    ewma_var,
+    garch_es,
+    garch_var,
     gaussian_es,
     gaussian_var,
     historical_es,
     historical_var,
-    kupiec_pof,
     portfolio_returns,
+    rolling_historical_es,
     rolling_historical_var,
     rolling_volatility,
     simple_returns,
 )
-from risk_platform_client import RiskPlatformAPI
+from scipy import integrate, optimize, stats
+
+VAR = [historical_var, gaussian_var, cornish_fisher_var, ewma_var, garch_var]
+ES = [historical_es, gaussian_es, cornish_fisher_es, ewma_es, garch_es]
+OF_THE_DISTRIBUTION = [*VAR[:3], *ES[:3]]
+
+Measure = Callable[[pd.Series, float], float]
 
 
-@pytest.fixture(scope="module")
-def sp500(risk_api_url: str) -> pd.Series:
-    """The S&P 500's simple daily returns in per cent, 1999-2018: the series of the arch documentation."""
-    closes = RiskPlatformAPI(risk_api_url, "token-of-a-data-scientist").market_data("sp500")[["adjusted_close"]]
-    return 100 * simple_returns(closes)["adjusted_close"]
+@st.composite
+def samples(draw: st.DrawFn) -> pd.Series:
+    """Returns as markets have them: a mean near zero, tails fatter than the normal's, leaning to either side."""
+    days, order = draw(st.integers(60, 300)), draw(st.integers(0, 2**32 - 1))
+    scale, drift = draw(st.floats(0.002, 0.04)), draw(st.floats(-0.002, 0.002))
+    fatness, lean = draw(st.floats(0.3, 1)), draw(st.floats(-0.3, 0.3))
+    scores = stats.norm.ppf((np.arange(days) + 0.5) / days)
+    return pd.Series(np.random.default_rng(order).permutation(drift + scale * np.sinh(fatness * (scores + lean))))
+
+
+def with_moments(mean: float, deviation: float, skew: float, kurtosis: float, days: int) -> pd.Series:
+    """A sample of so many days with exactly these moments (ddof=0): a cubic of normal scores (Fleishman, 1978)."""
+    scores = stats.norm.ppf((np.arange(days) + 0.5) / days)
+
+    def sample(coefficients: np.ndarray) -> np.ndarray:
+        return np.polynomial.polynomial.polyval(scores, coefficients)
+
+    def miss(coefficients: np.ndarray) -> list[float]:
+        found = sample(coefficients)
+        return [found.mean(), found.std() - 1, stats.skew(found) - skew, stats.kurtosis(found) - kurtosis]
+
+    return pd.Series(mean + deviation * sample(optimize.root(miss, [0, 1, 0, 0], tol=1e-14).x))
 
 
 def test_the_series_has_its_published_moments(sp500: pd.Series) -> None:
@@ -37,37 +72,117 @@ def test_historical_var_is_the_published_one(sp500: pd.Series, confidence: float
     assert historical_var(sp500, confidence) == pytest.approx(published, abs=5e-6)
 
 
-def test_rolling_var_is_breached_as_often_as_published(sp500: pd.Series) -> None:
-    var = rolling_historical_var(sp500, 0.99, 250).dropna()
-    breaches = int((sp500.loc[var.index] < -var).sum())
-    assert (breaches, len(var)) == (81, 4780)
-    assert kupiec_pof(breaches, len(var), 0.99).statistic == pytest.approx(19.28, abs=0.005)
-
-
-def test_rolling_var_does_not_know_the_day_it_is_for(sp500: pd.Series) -> None:
-    crashed = sp500.copy()
-    crashed.iloc[-1] = -50.0
-    last = rolling_historical_var(sp500, 0.99, 250).iloc[-1]
-    assert rolling_historical_var(crashed, 0.99, 250).iloc[-1] == last
+@pytest.fixture(scope="module")
+def convertible_arbitrage() -> pd.Series:
+    """Moments of the EDHEC index Convertible Arbitrage, January 1997 to April 2005: its first 100 months."""
+    return with_moments(0.007547, 0.01196460158133149, -0.8925105886315028, 1.3048400638649618, days=100)
 
 
 @pytest.mark.parametrize(
-    ("exceptions", "days", "confidence", "statistic", "p_value"),
-    [(57, 1043, 0.95, 0.46147, 0.49694), (17, 1043, 0.99, 3.5118, 0.0609)],
+    ("measure", "published"), [(gaussian_var, 0.012133), (cornish_fisher_var, 0.014674), (gaussian_es, 0.017133)]
 )
-def test_kupiec_gives_the_published_statistics(
-    exceptions: int, days: int, confidence: float, statistic: float, p_value: float
+def test_measures_of_moments_are_those_published_for_edhec(
+    convertible_arbitrage: pd.Series, measure: Measure, published: float
 ) -> None:
-    test = kupiec_pof(exceptions, days, confidence)
-    assert test.statistic == pytest.approx(statistic, abs=5e-5)
-    assert test.p_value == pytest.approx(p_value, abs=5e-5)
+    assert measure(convertible_arbitrage, 0.95) == pytest.approx(published, abs=5e-7)
 
 
-def test_kupiec_stands_at_its_ends() -> None:
-    assert kupiec_pof(0, 250, 0.99).statistic == pytest.approx(-2 * 250 * np.log(0.99))
-    assert kupiec_pof(250, 250, 0.99).p_value == pytest.approx(0, abs=1e-12)
-    with pytest.raises(ValueError, match="251 exceptions in 250 days"):
-        kupiec_pof(251, 250, 0.99)
+@pytest.mark.parametrize(("measure", "published"), [(historical_var, 0.014095), (historical_es, 0.024080)])
+def test_historical_measures_are_those_published_for_edhec(measure: Measure, published: float) -> None:
+    worst_of_100_months = [-0.0319, -0.0316, -0.0214, -0.0196, -0.0159, -0.0140]
+    returns = pd.Series([*worst_of_100_months, *[0.01] * 94])
+    assert measure(returns, 0.95) == pytest.approx(published, abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("measure", "theirs"),
+    [
+        (historical_var, pyperfanalytics.var_historical),
+        (historical_es, pyperfanalytics.es_historical),
+        (gaussian_var, pyperfanalytics.var_gaussian),
+        (gaussian_es, pyperfanalytics.es_gaussian),
+        (cornish_fisher_var, pyperfanalytics.var_modified),
+    ],
+)
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+def test_measures_agree_with_another_library(
+    stocks: pd.DataFrame, measure: Measure, theirs: Measure, confidence: float
+) -> None:
+    for name in stocks:
+        assert measure(stocks[name], confidence) == pytest.approx(theirs(stocks[name], confidence), rel=1e-9)
+
+
+@pytest.mark.parametrize(("var", "es"), list(zip(VAR[:3], ES[:3], strict=True))[1:])
+def test_expected_shortfall_is_the_mean_of_the_var_beyond(
+    convertible_arbitrage: pd.Series, var: Measure, es: Measure
+) -> None:
+    beyond, _ = integrate.quad(lambda level: var(convertible_arbitrage, level), 0.95, 1 - 1e-13)
+    assert es(convertible_arbitrage, 0.95) == pytest.approx(beyond / 0.05, rel=1e-7)
+
+
+@settings(deadline=None)
+@given(samples(), st.sampled_from([0.9, 0.95, 0.975, 0.99]))
+def test_expected_shortfall_is_never_below_the_var(returns: pd.Series, confidence: float) -> None:
+    for var, es in zip(VAR[:4], ES[:4], strict=True):
+        assert es(returns, confidence) >= var(returns, confidence)
+
+
+@settings(deadline=None)
+@given(samples(), st.floats(0.01, 100))
+def test_measures_scale_with_the_position(returns: pd.Series, factor: float) -> None:
+    for measure in [*OF_THE_DISTRIBUTION, ewma_var, ewma_es]:
+        assert measure(factor * returns, 0.95) == pytest.approx(factor * measure(returns, 0.95), rel=1e-6)
+
+
+@settings(deadline=None)
+@given(samples(), st.floats(-0.01, 0.01))
+def test_what_is_earned_for_certain_is_taken_off_the_loss(returns: pd.Series, earned: float) -> None:
+    for measure in OF_THE_DISTRIBUTION:
+        assert measure(returns + earned, 0.95) == pytest.approx(measure(returns, 0.95) - earned, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(samples())
+def test_a_higher_confidence_never_has_a_lower_var(returns: pd.Series) -> None:
+    for var in VAR[:4]:
+        assert var(returns, 0.95) <= var(returns, 0.99)
+
+
+def test_a_shape_that_cornish_fisher_cannot_follow_is_refused() -> None:
+    gains_of_a_lottery = pd.Series([0.5, *np.linspace(-0.01, 0.01, 99)])
+    for measure in (cornish_fisher_var, cornish_fisher_es):
+        with pytest.raises(ValueError, match=r"skewness 9\.\d+ and excess kurtosis 9\d\.\d+ .* take the historical"):
+            measure(gains_of_a_lottery, 0.95)
+
+
+@pytest.mark.parametrize("measure", [cornish_fisher_var, ewma_var, garch_var])
+def test_a_stale_price_has_no_shape_and_no_volatility(measure: Measure) -> None:
+    with pytest.raises(ValueError, match="all 0: a stale price"):
+        measure(pd.Series([0.0] * 100), 0.99)
+
+
+def test_rolling_shortfall_is_that_of_the_days_before(sp500: pd.Series) -> None:
+    rolling = rolling_historical_es(sp500, 0.975, 250)
+    assert rolling.iloc[:250].isna().all()
+    assert rolling.index.equals(sp500.index)
+    for day in (250, 1000, len(sp500) - 1):
+        assert rolling.iloc[day] == pytest.approx(historical_es(sp500.iloc[day - 250 : day], 0.975))
+
+
+@pytest.mark.parametrize("window", [59, 5031])
+def test_a_window_too_short_or_too_long_is_refused(sp500: pd.Series, window: int) -> None:
+    for rolling in (rolling_historical_var, rolling_historical_es):
+        with pytest.raises(ValueError, match=f"a window of {window} days"):
+            rolling(sp500, 0.99, window)
+
+
+@pytest.mark.parametrize("rolling", [rolling_historical_var, rolling_historical_es])
+def test_a_rolling_measure_does_not_know_the_day_it_is_for(
+    sp500: pd.Series, rolling: Callable[[pd.Series, float, int], pd.Series]
+) -> None:
+    crashed = sp500.copy()
+    crashed.iloc[-1] = -50.0
+    assert rolling(crashed, 0.99, 250).iloc[-1] == rolling(sp500, 0.99, 250).iloc[-1]
 
 
 def test_gaussian_measures_are_the_closed_form_of_a_normal_sample() -> None:
@@ -83,21 +198,24 @@ def test_expected_shortfall_is_the_mean_beyond_the_quantile() -> None:
     assert historical_es(returns, 0.95) == pytest.approx(np.mean([0.095, 0.096, 0.097, 0.098, 0.099]))
 
 
-@pytest.mark.parametrize("confidence", [True, 0.05, 1.0, float("nan")])
-def test_a_confidence_without_a_meaning_is_refused(sp500: pd.Series, confidence: float) -> None:
-    with pytest.raises(ValueError, match="confidence"):
-        historical_var(sp500, confidence)
+@pytest.mark.parametrize("measure", [*VAR, *ES])
+@pytest.mark.parametrize("confidence", [True, 0.05, 1.0, 95, float("nan"), "0.99", None])
+def test_a_confidence_without_a_meaning_is_refused(sp500: pd.Series, measure: Measure, confidence: float) -> None:
+    with pytest.raises(ValueError, match="confidence is a number between"):
+        measure(sp500, confidence)
 
 
-def test_too_short_a_history_is_refused(sp500: pd.Series) -> None:
+@pytest.mark.parametrize("measure", [*VAR, *ES])
+def test_too_short_a_history_is_refused(sp500: pd.Series, measure: Measure) -> None:
     with pytest.raises(ValueError, match="18 days of returns"):
-        historical_var(sp500.tail(18), 0.99)
+        measure(sp500.tail(18), 0.99)
 
 
+@pytest.mark.parametrize("measure", [*VAR, *ES])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_returns_that_are_no_numbers_are_refused(sp500: pd.Series, value: float) -> None:
-    with pytest.raises(ValueError, match="NaN or infinite"):
-        gaussian_var(pd.concat([sp500, pd.Series([value])]), 0.99)
+def test_returns_that_are_no_numbers_are_refused(sp500: pd.Series, measure: Measure, value: float) -> None:
+    with pytest.raises(ValueError, match="returns hold NaN or infinite"):
+        measure(pd.concat([sp500, pd.Series([value])]), 0.99)
 
 
 @pytest.mark.parametrize("price", [float("nan"), 0.0, -1.0])
@@ -109,6 +227,40 @@ def test_a_missing_or_impossible_price_is_named(price: float) -> None:
 
 def test_drawdown_counts_from_the_start_and_ends_at_a_new_high() -> None:
     assert list(drawdown(pd.Series([-0.1, 0.0, 0.5])).round(10)) == [-0.1, -0.1, 0.0]
+
+
+def test_drawdown_agrees_with_another_library(stocks: pd.DataFrame) -> None:
+    for name in stocks:
+        theirs = pyperfanalytics.drawdowns(stocks[name])
+        assert drawdown(stocks[name]).to_numpy() == pytest.approx(theirs.to_numpy(), abs=1e-12)
+
+
+def test_episodes_agree_with_another_library(stocks: pd.DataFrame) -> None:
+    for name in stocks:
+        theirs = pd.DataFrame(pyperfanalytics.find_drawdowns(stocks[name]))
+        theirs = theirs[theirs["return"] < 0].sort_values("return", kind="stable")
+        ours = drawdown_episodes(stocks[name])
+        assert ours["depth"].to_numpy() == pytest.approx(-theirs["return"].to_numpy())
+        assert list(ours["first"]) == list(stocks.index[theirs["from"] - 1])
+        assert list(ours["trough"]) == list(stocks.index[theirs["trough"] - 1])
+        recovered = ours["recovered"].notna().to_numpy()
+        assert list(ours["recovered"][recovered]) == list(stocks.index[theirs["to"][recovered] - 1])
+
+
+def test_an_episode_ends_on_the_day_of_the_old_high_or_not_at_all() -> None:
+    days = pd.date_range("2022-01-03", periods=6)
+    episodes = drawdown_episodes(pd.Series([-0.2, 0.25, 0.1, -0.5, 0.0, 0.1], index=days))
+    assert list(episodes["depth"]) == pytest.approx([0.5, 0.2])
+    assert list(episodes["first"]) == [days[3], days[0]]
+    assert list(episodes["days"]) == [3, 1]
+    assert list(episodes["recovered"]) == [pd.NaT, days[1]]
+    assert drawdown_episodes(pd.Series([0.1, 0.0], index=days[:2])).empty
+
+
+@pytest.mark.parametrize(("value", "cause"), [(float("nan"), "NaN or infinite"), (-1.5, "more than everything")])
+def test_a_drawdown_of_impossible_returns_is_refused(value: float, cause: str) -> None:
+    with pytest.raises(ValueError, match=cause):
+        drawdown(pd.Series([0.1, value]))
 
 
 def test_volatility_is_told_a_year() -> None:
@@ -123,3 +275,7 @@ def test_a_portfolio_needs_weights_of_its_own_instruments_that_sum_to_one() -> N
         portfolio_returns(returns, pd.Series({"KO": 1.0}))
     with pytest.raises(ValueError, match=r"sum to 1\.1"):
         portfolio_returns(returns, pd.Series({"XOM": 0.35, "KO": 0.75}))
+    with pytest.raises(ValueError, match="weights hold NaN"):
+        portfolio_returns(returns, pd.Series({"XOM": float("nan"), "KO": 1.0}))
+    with pytest.raises(ValueError, match="instrument twice"):
+        portfolio_returns(returns, pd.Series([0.5, 0.25, 0.25], index=["XOM", "KO", "KO"]))

@@ -1,19 +1,87 @@
 """Market risk measures. Returns are simple daily returns as fractions; losses are told as positive numbers."""
 
-from risk_metrics.backtesting import KupiecTest, kupiec_pof
-from risk_metrics.returns import drawdown, portfolio_returns, rolling_volatility, simple_returns
-from risk_metrics.tail import gaussian_es, gaussian_var, historical_es, historical_var, rolling_historical_var
+from risk_metrics.backtesting import (
+    ConditionalCoverageTest,
+    ExpectedShortfallTest,
+    IndependenceTest,
+    KupiecTest,
+    TimeUntilFirstFailure,
+    TrafficLight,
+    acerbi_szekely,
+    christoffersen_independence,
+    conditional_coverage,
+    kupiec_pof,
+    kupiec_tuff,
+    traffic_light,
+    var_exceptions,
+)
+from risk_metrics.decomposition import component_var, historical_component_es, marginal_var
+from risk_metrics.returns import drawdown, drawdown_episodes, portfolio_returns, rolling_volatility, simple_returns
+from risk_metrics.stress import HistoricalStress, factor_exposures, factor_shock, historical_stress, worst_window
+from risk_metrics.tail import (
+    cornish_fisher_es,
+    cornish_fisher_var,
+    gaussian_es,
+    gaussian_var,
+    historical_es,
+    historical_var,
+    rolling_historical_es,
+    rolling_historical_var,
+)
+from risk_metrics.volatility import (
+    Garch,
+    ewma_es,
+    ewma_var,
+    ewma_volatility,
+    fit_garch,
+    garch_es,
+    garch_var,
+    rolling_ewma_var,
+    rolling_garch_var,
+)
 
 __all__ = [
+    "ConditionalCoverageTest",
+    "ExpectedShortfallTest",
+    "Garch",
+    "HistoricalStress",
+    "IndependenceTest",
     "KupiecTest",
+    "TimeUntilFirstFailure",
+    "TrafficLight",
+    "acerbi_szekely",
+    "christoffersen_independence",
+    "component_var",
+    "conditional_coverage",
+    "cornish_fisher_es",
+    "cornish_fisher_var",
     "drawdown",
+    "drawdown_episodes",
+    "ewma_es",
+    "ewma_var",
+    "ewma_volatility",
+    "factor_exposures",
+    "factor_shock",
+    "fit_garch",
+    "garch_es",
+    "garch_var",
     "gaussian_es",
     "gaussian_var",
+    "historical_component_es",
     "historical_es",
+    "historical_stress",
     "historical_var",
     "kupiec_pof",
+    "kupiec_tuff",
+    "marginal_var",
     "portfolio_returns",
+    "rolling_ewma_var",
+    "rolling_garch_var",
+    "rolling_historical_es",
     "rolling_historical_var",
     "rolling_volatility",
     "simple_returns",
+    "traffic_light",
+    "var_exceptions",
+    "worst_window",
 ]

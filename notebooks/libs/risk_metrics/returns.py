@@ -1,10 +1,13 @@
-"""Returns and what is read from them directly: volatility and drawdown."""
+"""Returns and what is read from them directly: volatility and drawdowns."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
+
+from risk_metrics.checks import aligned_weights, finite
 
 TRADING_DAYS = 252  # a year, by convention
 
@@ -27,11 +30,7 @@ def portfolio_returns(returns: pd.DataFrame, weights: pd.Series) -> pd.Series:
     Raises:
         ValueError: the weights name other instruments than the returns, or do not sum to one.
     """
-    if set(returns.columns) != set(weights.index):
-        raise ValueError("weights and returns name different instruments")
-    if not math.isclose(weights.sum(), 1, abs_tol=1e-9):
-        raise ValueError(f"weights sum to {weights.sum():.6f}, not to one")
-    return (returns[weights.index] @ weights).rename("portfolio")
+    return (returns @ aligned_weights(weights, returns.columns)).rename("portfolio")
 
 
 def rolling_volatility(returns: pd.Series, window: int = 21) -> pd.Series:
@@ -40,6 +39,35 @@ def rolling_volatility(returns: pd.Series, window: int = 21) -> pd.Series:
 
 
 def drawdown(returns: pd.Series) -> pd.Series:
-    """Distance below the highest value so far, as a fraction from -1 to 0; the start counts as a high."""
+    """Distance below the highest value so far, as a fraction from -1 to 0; the start counts as a high.
+
+    Raises:
+        ValueError: a return is NaN, infinite or below -1.
+    """
+    if (finite(returns) < -1).any():
+        raise ValueError("the returns hold a loss of more than everything: they are fractions, -0.02 for a loss of 2 %")
     wealth = (1 + returns).cumprod()
     return wealth / wealth.cummax().clip(lower=1.0) - 1
+
+
+def drawdown_episodes(returns: pd.Series) -> pd.DataFrame:
+    """Each stay below a high, the deepest first.
+
+    Returns:
+        One row an episode: depth (a positive fraction), first and trough (labels of `returns`: the first day below
+        the high, the lowest day), recovered (the day the high was reached again; missing while it is not) and
+        days (from `first` to the day before `recovered`, or to the end of `returns`).
+
+    Raises:
+        ValueError: as `drawdown`.
+    """
+    below = drawdown(returns)
+    under = below.to_numpy() < 0
+    turns = np.flatnonzero(np.diff(under, prepend=False, append=False))
+    rows = []
+    for start, end in turns.reshape(-1, 2):
+        episode = below.iloc[start:end]
+        recovered = below.index[end] if end < len(below) else None
+        rows.append((-episode.min(), episode.index[0], episode.idxmin(), recovered, end - start))
+    episodes = pd.DataFrame(rows, columns=["depth", "first", "trough", "recovered", "days"])
+    return episodes.sort_values("depth", ascending=False, kind="stable", ignore_index=True)
