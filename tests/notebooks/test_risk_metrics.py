@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-import pyperfanalytics
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,20 +93,21 @@ def test_historical_measures_are_those_published_for_edhec(measure: Measure, pub
     assert measure(returns, 0.95) == pytest.approx(published, abs=5e-7)
 
 
+def scipys_quantile(returns: pd.Series, confidence: float) -> float:
+    """Type 7 of Hyndman and Fan, as scipy counts it."""
+    return float(stats.mstats.mquantiles(returns, [1 - confidence], alphap=1, betap=1)[0])
+
+
 @pytest.mark.parametrize(
     ("measure", "theirs"),
     [
-        (historical_var, pyperfanalytics.var_historical),
-        (historical_es, pyperfanalytics.es_historical),
-        (gaussian_var, pyperfanalytics.var_gaussian),
-        (gaussian_es, pyperfanalytics.es_gaussian),
-        (cornish_fisher_var, pyperfanalytics.var_modified),
+        (historical_var, lambda returns, confidence: -scipys_quantile(returns, confidence)),
+        (historical_es, lambda returns, level: -stats.tmean(returns, (None, scipys_quantile(returns, level)))),
+        (gaussian_var, lambda returns, confidence: -stats.norm(*stats.norm.fit(returns)).ppf(1 - confidence)),
     ],
 )
 @pytest.mark.parametrize("confidence", [0.95, 0.99])
-def test_measures_agree_with_another_library(
-    stocks: pd.DataFrame, measure: Measure, theirs: Measure, confidence: float
-) -> None:
+def test_measures_agree_with_scipy(stocks: pd.DataFrame, measure: Measure, theirs: Measure, confidence: float) -> None:
     for name in stocks:
         assert measure(stocks[name], confidence) == pytest.approx(theirs(stocks[name], confidence), rel=1e-9)
 
@@ -229,22 +229,38 @@ def test_drawdown_counts_from_the_start_and_ends_at_a_new_high() -> None:
     assert list(drawdown(pd.Series([-0.1, 0.0, 0.5])).round(10)) == [-0.1, -0.1, 0.0]
 
 
-def test_drawdown_agrees_with_another_library(stocks: pd.DataFrame) -> None:
-    for name in stocks:
-        theirs = pyperfanalytics.drawdowns(stocks[name])
-        assert drawdown(stocks[name]).to_numpy() == pytest.approx(theirs.to_numpy(), abs=1e-12)
+def step_by_step(returns: pd.Series) -> tuple[list[float], list[dict[str, object]]]:
+    """Drawdowns and their episodes, one day after the other."""
+    value = high = 1.0
+    below: list[float] = []
+    episodes: list[dict[str, object]] = []
+    for day, change in returns.items():
+        value *= 1 + change
+        was_below, high = bool(below and below[-1] < 0), max(high, value)
+        below.append(value / high - 1)
+        if below[-1] < 0 and not was_below:
+            episodes.append({"first": day, "depth": 0.0, "recovered": None, "days": 0})
+        if below[-1] < 0:
+            episodes[-1]["days"] += 1
+            if -below[-1] > episodes[-1]["depth"]:
+                episodes[-1] |= {"depth": -below[-1], "trough": day}
+        elif was_below:
+            episodes[-1]["recovered"] = day
+    return below, episodes
 
 
-def test_episodes_agree_with_another_library(stocks: pd.DataFrame) -> None:
+def test_drawdowns_and_their_episodes_are_those_found_step_by_step(stocks: pd.DataFrame) -> None:
     for name in stocks:
-        theirs = pd.DataFrame(pyperfanalytics.find_drawdowns(stocks[name]))
-        theirs = theirs[theirs["return"] < 0].sort_values("return", kind="stable")
+        below, expected = step_by_step(stocks[name])
+        assert drawdown(stocks[name]).to_numpy() == pytest.approx(np.array(below), abs=1e-12)
         ours = drawdown_episodes(stocks[name])
-        assert ours["depth"].to_numpy() == pytest.approx(-theirs["return"].to_numpy())
-        assert list(ours["first"]) == list(stocks.index[theirs["from"] - 1])
-        assert list(ours["trough"]) == list(stocks.index[theirs["trough"] - 1])
-        recovered = ours["recovered"].notna().to_numpy()
-        assert list(ours["recovered"][recovered]) == list(stocks.index[theirs["to"][recovered] - 1])
+        by_first = {each["first"]: each for each in expected}
+        assert len(ours) == len(by_first) > 1 and ours["depth"].is_monotonic_decreasing
+        for row in ours.itertuples():
+            theirs = by_first[row.first]
+            assert row.depth == pytest.approx(theirs["depth"], abs=1e-12)
+            recovered = None if pd.isna(row.recovered) else row.recovered
+            assert (row.trough, recovered, row.days) == (theirs["trough"], theirs["recovered"], theirs["days"])
 
 
 def test_an_episode_ends_on_the_day_of_the_old_high_or_not_at_all() -> None:
