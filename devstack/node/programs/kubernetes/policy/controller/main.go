@@ -35,6 +35,7 @@ const settle = 50 * time.Millisecond // one rollout is many events
 func main() {
 	configuration, err := rest.InClusterConfig()
 	orDie(err)
+	configuration.QPS, configuration.Burst = 200, 400 // with 5 a second, the default, a new pod waits for its policies
 	client := kubernetes.NewForConfigOrDie(configuration)
 	store := dynamic.NewForConfigOrDie(configuration).Resource(endpoints)
 
