@@ -8,14 +8,17 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from cli.answer import EXIT_CODES
 from domain.record import RunState
 from domain.text import visible
-from systems.kernels.batch import Result, execute_all, read_requests
+from systems.kernels.forks import warm_up
+
+if TYPE_CHECKING:
+    from systems.kernels.batch import Result
 
 
 @click.command("execute")
@@ -40,6 +43,9 @@ def execute(requests: IO[str], processes: int | None, timeout: float, memory: in
       riskhub reports execute --requests morning.jsonl
       riskhub reports execute --requests - --processes 4 --memory 2048 --json < morning.jsonl
     """
+    warm_up()  # its parent imports what kernels need while this process imports what pages need
+    from systems.kernels.batch import execute_all, read_requests  # noqa: PLC0415
+
     wanted = read_requests(requests.read())
     results = []
     for result in execute_all(

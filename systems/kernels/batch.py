@@ -22,8 +22,8 @@ import yaml
 from domain.errors import Refused, RiskhubError
 from systems.kernels.documents import check_parameters, read_notebook
 from systems.kernels.executors import Executor, warm
+from systems.kernels.forks import warm_up
 from systems.kernels.reports import run_notebook
-from systems.kernels.warm import warm_up
 
 # Of the environment that the kernels inherit: their values stand in no output.
 SECRETS = ("RISK_API_TOKEN", "JUPYTERHUB_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

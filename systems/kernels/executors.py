@@ -24,7 +24,8 @@ import psutil
 
 from domain.reports import Parameter
 from systems.kernels import papermill_process
-from systems.kernels.warm import fork, settle_in, use_warm_kernel
+from systems.kernels.forks import fork
+from systems.kernels.warm import settle_in, use_warm_kernel
 
 NOTEBOOK = "report.ipynb"
 _LAST_WORDS = 5.0  # seconds for an interrupted kernel to leave its traceback
@@ -95,7 +96,7 @@ def cold(execution: Execution) -> Executed:
 
 
 def warm(execution: Execution) -> Executed:
-    """Both forked from a parent that is warm; see `warm_up`."""
+    """Both forked from a parent that is warm; see `forks`."""
     with _sockets() as sockets:
         return _warm(execution, sockets)
 

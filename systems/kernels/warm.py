@@ -1,8 +1,7 @@
-"""Warm starts: papermill and a kernel forked from a parent that has imported what reports import.
+"""Warm kernels: forked by papermill's process, which is itself a fork of the warm parent, and used by jupyter_client.
 
-The parent is the standard library's fork server. Each notebook has a papermill process of its own, whose first act is
-to fork the kernel that it will ask for; both end with the notebook. Where a kernel cannot be forked it is started as
-always.
+Each notebook has a papermill process of its own, whose first act is to fork the kernel that it will ask for; both end
+with the notebook. A kernel of another language, or a second one, is started as always.
 """
 
 from __future__ import annotations
@@ -14,9 +13,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from threading import Lock
 from typing import Any, ClassVar
 
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
@@ -27,22 +24,7 @@ from systems.kernels.papermill_process import limit_memory
 PROVISIONER = "riskhub-warm"  # its entry point's name in pyproject.toml
 _LAUNCHER = "ipykernel_launcher"
 _DIES_WITH_ITS_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
-_warm = multiprocessing.get_context("forkserver")
 _here = multiprocessing.get_context("fork")
-_starting = Lock()
-
-
-def warm_up() -> None:
-    """Name what the parent is to import, before the first fork."""
-    _warm.set_forkserver_preload(["systems.kernels.preloaded", "systems.kernels.executors", "cli.main"])
-
-
-def fork(target: Any, *arguments: Any) -> ForkServerProcess:
-    """A process of its own, forked from the warm parent, that calls `target`."""
-    process = _warm.Process(target=target, args=arguments)
-    with _starting:
-        process.start()
-    return process
 
 
 def settle_in(environment: Mapping[str, str], folder: str, log: str) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from domain.errors import Failed, Refused
 from systems.kernels.executors import Executor, cold, warm
+from systems.kernels.forks import warm_up
 from systems.kernels.reports import NotebookRun, inherited, run_notebook
-from systems.kernels.warm import warm_up
 
 Write = Callable[..., Path]
 
