@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devstack.node import network
+from devstack.node.images import TAG
 from devstack.node.kubernetes import answers, kubernetes
 from devstack.node.programs import cache_folder
 from devstack.process import Part, start, wait_ready
@@ -87,9 +88,22 @@ def load_images(images: list[Path]) -> None:
     for archive in images:
         mark = marks / f"{archive.name}-{archive.stat().st_mtime_ns}"
         if not mark.exists():
-            command = ("ctr", "--address", str(SOCKET), "--namespace", "k8s.io", "images", "import", str(archive))
-            subprocess.run(command, capture_output=True, timeout=600, check=True)
+            _ctr("import", str(archive))
             mark.touch()
+    _let_go_of_replaced()
+
+
+def _let_go_of_replaced() -> None:
+    """An image's id and its version are names too: when the node's tag moves on they stay, and with them gigabytes."""
+    named = [line.split()[:3] for line in _ctr("ls").splitlines()[1:]]  # name, type, digest
+    kept = {digest for name, _, digest in named if name.endswith(f":{TAG}")}
+    if replaced := [name for name, _, digest in named if digest not in kept]:
+        _ctr("rm", *replaced)
+
+
+def _ctr(*verb: str) -> str:
+    command = ("ctr", "--address", str(SOCKET), "--namespace", "k8s.io", "images", *verb)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
 
 
 def write_configuration(state: Path, programs: Path) -> None:

@@ -49,6 +49,15 @@ _IN_REPORTS = (
 )
 
 
+def _validate_once() -> None:
+    """nbformat compiles a schema at the first notebook of a format: 4.4 has no cell ids, 4.5 is today's."""
+    import nbformat  # noqa: PLC0415 - where it is installed
+
+    for minor in (4, 5):
+        notebook = nbformat.from_dict({"nbformat": 4, "nbformat_minor": minor, "metadata": {}, "cells": []})  # type: ignore[no-untyped-call]
+        nbformat.validate(notebook)
+
+
 def _draw_once() -> None:
     """matplotlib looks fonts up at its first text."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - where it is installed
@@ -62,6 +71,7 @@ def _draw_once() -> None:
 for _module in (*_IN_EVERY_KERNEL, *_IN_REPORTS):
     with contextlib.suppress(ImportError):
         importlib.import_module(_module)
-with contextlib.suppress(ImportError):
-    _draw_once()
+for _once in (_validate_once, _draw_once):
+    with contextlib.suppress(ImportError):
+        _once()
 gc.freeze()  # what is here stays: a collection in a fork would copy its pages
