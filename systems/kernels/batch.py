@@ -62,12 +62,14 @@ def read_requests(text: str) -> list[Request]:
     """One request a line, as JSON.
 
     Raises:
-        Refused: a line is no request, or two of them write to one file.
+        Refused: a line is no request, two of them write to one file, or one to a notebook that is to be run.
     """
     requests = [_request(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     written = [path.resolve() for request in requests for path in (request.output, request.html)]
     if twice := sorted({str(path) for path in written if written.count(path) > 1}):
         raise Refused(f"requests for {twice[0]}", "two of them write to it, and one would be lost", "name another file")
+    if over := sorted(str(path) for path in {request.notebook.resolve() for request in requests} & set(written)):
+        raise Refused(f"requests for {over[0]}", "it is to be run, and would be written over", "name another output")
     return requests
 
 

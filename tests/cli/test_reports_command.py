@@ -201,6 +201,7 @@ def test_nothing_is_left_but_what_was_asked_for(batch: Batch) -> None:
             ],
             "two of them write to it",
         ),
+        (['{"notebook": "a", "output": "./a", "html": "b"}'], "it is to be run, and would be written over"),
     ],
 )
 def test_requests_that_are_none_are_refused_whole(lines: list[str], cause: str) -> None:
