@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +93,23 @@ Executor = Callable[[Execution], Executed]
 
 def cold(execution: Execution) -> Executed:
     """papermill and kernel started anew."""
+    execution.work.mkdir(mode=0o700)
     with _sockets() as sockets:
         return _cold(execution, sockets)
 
 
 def warm(execution: Execution) -> Executed:
-    """Both forked from a parent that is warm; see `forks`."""
+    """Both forked from a parent that is warm, see `forks`; where it forks nothing, as `cold`."""
     with _sockets() as sockets:
-        return _warm(execution, sockets)
+        log, (reader, writer) = execution.folder / "papermill.log", multiprocessing.Pipe(duplex=False)
+        execution.work.mkdir(mode=0o700)
+        with reader, writer:
+            try:
+                process = fork(_run_papermill, execution.request(sockets), execution.environment, str(log), writer)
+            except (OSError, EOFError):
+                return _cold(execution, sockets)
+            writer.close()
+            return _heard(execution, process, reader)
 
 
 def _sockets() -> tempfile.TemporaryDirectory[str]:
@@ -108,7 +119,6 @@ def _sockets() -> tempfile.TemporaryDirectory[str]:
 
 def _cold(execution: Execution, sockets: str) -> Executed:
     work, log, result = execution.work, execution.folder / "papermill.log", execution.folder / "result.json"
-    work.mkdir(mode=0o700)
     with log.open("wb") as file:
         process = subprocess.Popen(
             (sys.executable, "-P", str(_SCRIPT)),
@@ -136,12 +146,7 @@ def _cold(execution: Execution, sockets: str) -> Executed:
     return Executed(_ended(process.returncode, log))
 
 
-def _warm(execution: Execution, sockets: str) -> Executed:
-    work, log = execution.work, execution.folder / "papermill.log"
-    work.mkdir(mode=0o700)
-    reader, writer = multiprocessing.Pipe(duplex=False)
-    process = fork(_run_papermill, execution.request(sockets), execution.environment, str(log), writer)
-    writer.close()
+def _heard(execution: Execution, process: ForkServerProcess, reader: Connection) -> Executed:
     told: dict[str, Any] = {}
     try:
         if not _listen(reader, told, execution.deadline.total_seconds()):
@@ -151,21 +156,20 @@ def _warm(execution: Execution, sockets: str) -> Executed:
     finally:
         process.kill()
         process.join()
-        reader.close()
         _end_group(told.get("kernel"))
-        _signal(_begun_for(work), signal.SIGKILL)
+        _signal(_begun_for(execution.work), signal.SIGKILL)
     if "problem" in told:
         return Executed(told["problem"], told.get("memory"))
-    return Executed(_ended(process.exitcode, log), told.get("memory"))
+    return Executed(_ended(process.exitcode, execution.folder / "papermill.log"), told.get("memory"))
 
 
-def _run_papermill(request: Mapping[str, Any], environment: Mapping[str, str], log: str, told: Any) -> None:
+def _run_papermill(request: Mapping[str, Any], environment: Mapping[str, str], log: str, told: Connection) -> None:
     settle_in(environment, request["folder"], log)
     use_warm_kernel(told, request["memory"])
     told.send(("problem", papermill_process.problem_of(request)))
 
 
-def _listen(reader: Any, told: dict[str, Any], seconds: float) -> bool:
+def _listen(reader: Connection, told: dict[str, Any], seconds: float) -> bool:
     """Gather what papermill's process says until it told its result or is gone; whether that was in time."""
     give_up = time.monotonic() + seconds
     while "problem" not in told:
@@ -175,7 +179,8 @@ def _listen(reader: Any, told: dict[str, Any], seconds: float) -> bool:
             what, value = reader.recv()
         except EOFError:
             return True
-        told[what] = psutil.Process(value) if what == "kernel" else value
+        with contextlib.suppress(psutil.NoSuchProcess):  # a kernel may be gone by now
+            told[what] = psutil.Process(value) if what == "kernel" else value
     return True
 
 

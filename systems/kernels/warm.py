@@ -43,9 +43,9 @@ class WaitingKernel:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, memory: int | None) -> None:
+    def __init__(self, told: Connection, memory: int | None) -> None:
         order, self._order = _here.Pipe(duplex=False)
-        self._process = _here.Process(target=_serve_kernel, args=(order, self._order, memory))
+        self._process = _here.Process(target=_serve_kernel, args=(order, (self._order, told), memory))
         self._process.start()
         order.close()
         self.pid = self._process.pid or 0
@@ -105,15 +105,16 @@ class WarmProvisioner(LocalProvisioner):
 
 def use_warm_kernel(told: Connection, memory: int | None) -> None:
     """Let this process, which has one thread yet, fork its kernel; process id and peak memory in bytes go to `told`."""
-    WarmProvisioner.told, WarmProvisioner.waiting = told, WaitingKernel(memory)
+    WarmProvisioner.told, WarmProvisioner.waiting = told, WaitingKernel(told, memory)
     KernelProvisionerFactory.instance().default_provisioner_name = PROVISIONER
 
 
-def _serve_kernel(order: Connection, sender: Connection, memory: int | None) -> None:
+def _serve_kernel(order: Connection, of_the_parent: tuple[Connection, ...], memory: int | None) -> None:
     """An IPython kernel as `python -m ipykernel_launcher` starts it, but for the imports that are done."""
     os.setsid()
     ctypes.CDLL(None).prctl(_DIES_WITH_ITS_PARENT, signal.SIGKILL)
-    sender.close()
+    for connection in of_the_parent:
+        connection.close()
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 - of the kernel's process alone
 
     try:

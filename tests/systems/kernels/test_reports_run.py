@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from domain.errors import Failed, Refused
+from systems.kernels import executors
 from systems.kernels.executors import Executor, cold, warm
 from systems.kernels.forks import warm_up
 from systems.kernels.reports import NotebookRun, inherited, run_notebook
@@ -135,6 +136,17 @@ def test_out_of_memory_is_the_cells_own_error(run: Run, notebook: Write, folder:
     assert_it_says_that_it_failed(made)
     assert made.failed_cell is not None
     assert (made.failed_cell.number, made.failed_cell.ename) == (2, "MemoryError")
+
+
+def test_where_nothing_can_be_forked_it_is_started(
+    notebook: Write, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_parent(*_: object) -> None:
+        raise EOFError
+
+    monkeypatch.setattr(executors, "fork", no_parent)
+    made = run_by(warm)(notebook("a = 1", "print(a)"), folder)
+    assert (made.state, made.peak_memory) == ("complete", None)
 
 
 def test_a_printed_secret_is_masked_everywhere_and_fails_the_report(run: Run, notebook: Write, folder: Path) -> None:
