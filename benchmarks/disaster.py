@@ -179,6 +179,7 @@ def disaster(state: Path, users: int, files: int, *, schedule: bool) -> Measured
     use_notebook(env)
     tell("a backup, which makes a recovery point")
     riskhub("backup", "run", "--execute", "--environment=dev")
+    riskhub("backup", "shared", "--execute", "--environment=dev")
     journal = home / "journal.txt"
     work: Work | None = None
     if schedule:

@@ -29,8 +29,8 @@ def diagnose(
     areas: tuple[Finding, ...] = ()
     breaks: Mapping[str, frozenset[Kind]] = {}
     if snapshot is not None:
-        spawn_failed = any(each.probe == "synthetic-user" and each.state == "failed" for each in findings)
-        areas, breaks = areas_of(snapshot, synthetic_user, spawn_failed=spawn_failed)
+        session = next((each for each in findings if each.probe == "synthetic-user" and each.state == "failed"), None)
+        areas, breaks = areas_of(snapshot, synthetic_user, session)
     told = [*areas, *findings]
     bad = [each for each in in_order(told) if each.state in _BAD and not each.because_of]
     return in_order([_explained(each, bad, breaks) for each in told])

@@ -21,13 +21,13 @@ _NONE: frozenset[Kind] = frozenset()
 
 
 def areas_of(
-    snapshot: ClusterSnapshot, synthetic_user: str, *, spawn_failed: bool
+    snapshot: ClusterSnapshot, synthetic_user: str, session: Finding | None
 ) -> tuple[tuple[Finding, ...], dict[str, frozenset[Kind]]]:
     """A finding for each area, and the kinds of trouble that each brings about elsewhere.
 
-    `spawn_failed`: whether the server of `synthetic_user` did not start; why is read from its pod.
+    `session`: that of `synthetic_user`, if it failed; why is read from its pod.
     """
-    troubles = _rooted(troubles_of(snapshot, synthetic_user, spawn_failed=spawn_failed))
+    troubles = _rooted(troubles_of(snapshot, synthetic_user, session))
     of_area = {area: [each for each in troubles if each.area == area] for area in AREAS}
     breaks: dict[str, frozenset[Kind]] = {
         area: _NONE.union(*(each.breaks for each in told if not each.because_of)) for area, told in of_area.items()

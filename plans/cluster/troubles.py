@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Literal
 
 from domain.cluster import Clue, ClusterSnapshot, Need, Pod, QuotaLine, Workload
-from domain.health import Kind, KindIfAny
+from domain.health import Finding, Kind, KindIfAny
 from domain.text import size
 from plans.cluster.causes import (
     BIND_CLAIM,
@@ -47,6 +47,8 @@ _NONE: frozenset[Kind] = frozenset()
 # What an overlay may leave out by asking for none of it is no trouble; of these there must be some.
 _NEVER_ZERO = ("hub", "proxy", "prefect-server", "prefect-services", "prefect-worker", "redis")
 _LOOKED_AT_THEMSELVES = ("cluster-nodes", "cluster-dns")
+# What the session says of a server that did not come up; of another kind, it came up and something else was wrong.
+_NEVER_READY: frozenset[KindIfAny] = frozenset({"spawn-timeout", "spawn-failed"})
 # The Hub goes on without these for as long as nobody asks for more; users do not.
 _GRAVE_CLUES = frozenset({"proxy-token", "database-password", "database-missing", "name-resolution"})
 
@@ -71,10 +73,10 @@ class Trouble:
     kind: KindIfAny = ""
 
 
-def troubles_of(snapshot: ClusterSnapshot, synthetic_user: str, *, spawn_failed: bool) -> list[Trouble]:
+def troubles_of(snapshot: ClusterSnapshot, synthetic_user: str, session: Finding | None) -> list[Trouble]:
     """Everything that is wrong, causes before what follows from them; a thing may come twice.
 
-    `spawn_failed`: whether the synthetic user's server did not start, which its pod then tells about.
+    `session`: the synthetic user's, if it failed, which its pod then tells about.
     """
     return [
         *_of_nodes(snapshot),
@@ -86,7 +88,7 @@ def troubles_of(snapshot: ClusterSnapshot, synthetic_user: str, *, spawn_failed:
         *_of_talk(snapshot),
         *_of_services(snapshot),
         *_of_servers(snapshot),
-        *(_of_the_spawn(snapshot, synthetic_user) if spawn_failed else ()),
+        *(_of_the_session(snapshot, synthetic_user, session.kind) if session else ()),
     ]
 
 
@@ -280,15 +282,15 @@ def _of_servers(snapshot: ClusterSnapshot) -> Iterator[Trouble]:
             yield from _caused("cluster-servers", "degraded", label_of(pod), cause, SPAWN if pending else _NONE)
 
 
-def _of_the_spawn(snapshot: ClusterSnapshot, user: str) -> Iterator[Trouble]:
-    """Why the synthetic user's server did not start, by its pod as last seen and what was said about it."""
+def _of_the_session(snapshot: ClusterSnapshot, user: str, kind: KindIfAny) -> Iterator[Trouble]:
+    """Why the synthetic user's session failed, by its server's pod as last seen and what was said about it."""
     pods = [pod for pod in (*snapshot.pods, *snapshot.gone) if pod.user == user]
     cause = next(filter(None, (why_pod_waits(pod, snapshot) for pod in pods)), None)
     if cause:
         yield from _caused("cluster-servers", "failed", label_of(pods[0]), cause, SPAWN)
         return
     ran = next((pod for pod in pods if pod.phase == "Running"), None)
-    if ran:
+    if ran and kind in _NEVER_READY:
         what, step, because = _why_given_up(ran)
         broken_hub = any(clue.kind in _GRAVE_CLUES for clue in snapshot.clues)
         root: Area | Literal[""] = "cluster-workloads" if broken_hub else because

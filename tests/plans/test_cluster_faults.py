@@ -315,6 +315,16 @@ def test_a_spawn_whose_pod_ran_and_was_given_up_is_told_by_what_the_server_said_
     assert words in cause.seen and step in cause.next_step
 
 
+def test_a_server_that_came_up_and_found_its_folders_empty_was_reached():
+    """As after a disaster from which the shared folders are not back: the Hub reached the server, whatever it said."""
+    was_up = server(CHECK, clues=(Clue("singleuser-server", "server-listens"),))
+    empty = Finding(
+        "synthetic-user", "failed", "the shared folders: there is nothing", "restore", kind="session-failed"
+    )
+    findings = diagnose([empty], replace(healthy(), gone=(was_up,)), synthetic_user=CHECK)
+    assert [each.seen for each in findings if each.state == "failed"] == [empty.seen]
+
+
 def test_a_spawn_that_failed_without_a_trace_stays_its_own_finding():
     assert the_cause(healthy(), "synthetic-user").probe == "synthetic-user"
 
