@@ -26,6 +26,7 @@ from systems.network import trust, unreachable
 PREFIX = "riskhub: "  # of the names of our automations
 _BLOCK = "alertmanager"
 _TIMEOUT_SECONDS = 30.0
+_PATIENCE_SECONDS = 90.0  # with a server whose SQLite is busy: it was seen to say nothing for half a minute
 
 # Until a run of the same deployment succeeds; Alertmanager would end it after minutes otherwise.
 _UNTIL_THEN = json.dumps("2100-01-01T00:00:00Z")
@@ -137,16 +138,20 @@ def _webhook(client: httpx.Client, prefect: PrefectSettings, url: str) -> str:
 
 def _ask(client: httpx.Client, prefect: PrefectSettings, method: str, path: str, body: Any = None) -> Any:
     thing = f"Prefect at {prefect.api_url}"
-    give_up = time.monotonic() + _TIMEOUT_SECONDS
-    try:
-        while True:
+    only_reads = method == "GET" or path.endswith("/filter")
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        is_last = time.monotonic() > give_up
+        try:
             answer = client.request(method, path, json=body)
-            # a server whose SQLite is locked for the moment says so
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > give_up:
-                break
-            time.sleep(0.5)
-    except httpx.TransportError as error:
-        raise unreachable(thing, error, kind="scheduler-down", next_step="start it and run again") from None
+        except httpx.TransportError as error:
+            if only_reads and isinstance(error, httpx.ReadTimeout) and not is_last:
+                continue
+            raise unreachable(thing, error, kind="scheduler-down", next_step="start it and run again") from None
+        # a server whose SQLite is locked for the moment says so
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or is_last:
+            break
+        time.sleep(0.5)
     if answer.status_code >= 400:
         raise Failed(thing, f"answered {answer.status_code} to {method} {path}: {answer.text[:300]}", "read its log")
     return answer.json() if answer.content else None

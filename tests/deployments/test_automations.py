@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -13,7 +18,9 @@ from prefect.server.events.schemas.automations import EventTrigger
 from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.server.utilities.user_templates import render_user_template_sync, validate_user_template
 
-from deployments.automations import PREFIX, declared
+from deployments import automations
+from deployments.automations import PREFIX, apply_automations, declared
+from domain.errors import Unreachable
 from environments.alerts import AlertsSettings
 from environments.settings import PrefectSettings
 
@@ -118,3 +125,45 @@ def test_a_success_ends_the_alert_of_the_very_same_labels() -> None:
 
 def test_without_an_alertmanager_nothing_is_declared() -> None:
     assert declared("prod", PREFECT, AlertsSettings()) == ()
+
+
+@contextmanager
+def prefect_that_says_nothing(times: int) -> Iterator[tuple[PrefectSettings, list[str]]]:
+    """A server that leaves its first so many callers without an answer, and has no automation."""
+    asked: list[str] = []
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            if len(asked) <= times:
+                time.sleep(1)
+                return
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        yield PrefectSettings(api_url=f"{url}/api", ui_url=url), asked
+        server.shutdown()
+
+
+def test_a_prefect_that_is_busy_for_the_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automations, "_TIMEOUT_SECONDS", 0.3)
+    with prefect_that_says_nothing(times=2) as (prefect, asked):
+        assert apply_automations("local", prefect, AlertsSettings()) == []
+    assert asked == ["/api/automations/filter"] * 3
+
+
+def test_a_prefect_that_stays_silent_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automations, "_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(automations, "_PATIENCE_SECONDS", 0.3)
+    with (
+        prefect_that_says_nothing(times=9) as (prefect, _),
+        pytest.raises(Unreachable, match=r"ReadTimeout.*Next: start it"),
+    ):
+        apply_automations("local", prefect, AlertsSettings())
