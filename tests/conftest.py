@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from devstack.day.runs import Deployments
 from devstack.faults.fault import with_empty_bucket
 from devstack.process import sweep
 from devstack.stack import Stack
+from domain.errors import RiskhubError
+from domain.sessions import Server
 from environments import Environment, load_environment
 from environments.loader import PROJECT
+from environments.settings import HubSettings
 from systems.hub import end_server, list_servers
 
 # its own folder for each of two test runs side by side (RISKHUB_TEST_STATE), and for each worker of one
@@ -51,8 +55,20 @@ def nobody_at_work(stack: Stack) -> None:
     """Whatever the module before left running is stopped."""
     stack.revive()
     hub = load_environment("local").hub
-    for server in list_servers(hub):
+    for server in servers_once_it_answers(hub):
         end_server(hub, server.user, server.name)
+
+
+def servers_once_it_answers(hub: HubSettings) -> list[Server]:
+    """A proxy that was brought back answers before the Hub has given it its own route again."""
+    give_up = time.monotonic() + 60
+    while True:
+        try:
+            return list(list_servers(hub))
+        except RiskhubError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.2)
 
 
 @pytest.fixture
