@@ -21,7 +21,7 @@ import yaml
 
 from domain.errors import Refused, RiskhubError
 from systems.kernels.documents import check_parameters, read_notebook
-from systems.kernels.executors import Executor, warm
+from systems.kernels.executors import warm
 from systems.kernels.forks import warm_up
 from systems.kernels.reports import run_notebook
 
@@ -79,7 +79,6 @@ def execute_all(
     processes: int,
     deadline: timedelta,
     memory: int | None,
-    execute: Executor = warm,
 ) -> Iterator[Result]:
     """Run every request, `processes` at a time; a result as soon as it is there.
 
@@ -87,7 +86,7 @@ def execute_all(
     """
     warm_up()
     with ThreadPoolExecutor(processes) as pool:
-        running = [pool.submit(_run, request, deadline, memory, execute) for request in requests]
+        running = [pool.submit(_run, request, deadline, memory) for request in requests]
         try:
             for each in as_completed(running):
                 yield each.result()
@@ -111,21 +110,21 @@ def _request(number: int, line: str) -> Request:
     return Request(notebook, output, html, parameters)
 
 
-def _run(request: Request, deadline: timedelta, memory: int | None, execute: Executor) -> Result:
+def _run(request: Request, deadline: timedelta, memory: int | None) -> Result:
     try:
         check_parameters(read_notebook(request.notebook), request.notebook.name, request.parameters)
         folder = _folder_beside(request.output)
     except RiskhubError as error:
         return Result(request, "refused", str(error))
     try:
-        return _run_in(folder, request, deadline, memory, execute)
+        return _run_in(folder, request, deadline, memory)
     except (RiskhubError, OSError) as error:
         return Result(request, "failed", str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run_in(folder: Path, request: Request, deadline: timedelta, memory: int | None, execute: Executor) -> Result:
+def _run_in(folder: Path, request: Request, deadline: timedelta, memory: int | None) -> Result:
     made = run_notebook(
         request.notebook.absolute(),
         folder,
@@ -135,7 +134,7 @@ def _run_in(folder: Path, request: Request, deadline: timedelta, memory: int | N
         deadline=deadline,
         memory=memory,
         cwd=Path.cwd(),
-        execute=execute,
+        execute=warm,
     )
     good, failed = (request.html, request.output), (_failed(request.html), _failed(request.output))
     request.html.parent.mkdir(parents=True, exist_ok=True)

@@ -150,7 +150,7 @@ def _heard(execution: Execution, process: ForkServerProcess, reader: Connection)
     told: dict[str, Any] = {}
     try:
         if not _listen(reader, told, execution.deadline.total_seconds()):
-            _interrupt(told.get("kernel"))
+            _signal([told["kernel"]] if "kernel" in told else [], signal.SIGINT)
             _listen(reader, told, _LAST_WORDS)
             return Executed(execution.late)
     finally:
@@ -182,10 +182,6 @@ def _listen(reader: Connection, told: dict[str, Any], seconds: float) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):  # a kernel may be gone by now
             told[what] = psutil.Process(value) if what == "kernel" else value
     return True
-
-
-def _interrupt(kernel: psutil.Process | None) -> None:
-    _signal([kernel] if kernel else [], signal.SIGINT)
 
 
 def _end_group(kernel: psutil.Process | None) -> None:

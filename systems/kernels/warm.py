@@ -30,12 +30,17 @@ _here = multiprocessing.get_context("fork")
 def settle_in(environment: Mapping[str, str], folder: str, log: str) -> None:
     """Turn a forked process into one as if newly started: its own session, variables, folder and output."""
     os.setsid()
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
+    _move_to(environment, folder)
     with Path(log).open("ab") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
+
+
+def _move_to(environment: Mapping[str, str], folder: str) -> None:
+    """Give this process these variables and no others, and this folder."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
 
 
 class WaitingKernel:
@@ -122,9 +127,7 @@ def _serve_kernel(order: Connection, of_the_parent: tuple[Connection, ...], memo
     except EOFError:
         return  # nobody asked for it
     order.close()
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
+    _move_to(environment, folder)
     limit_memory(memory)
     # what multiprocessing made of this process is not the notebook's
     multiprocessing.set_start_method(None, force=True)
