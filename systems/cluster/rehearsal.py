@@ -129,6 +129,7 @@ class ClusterHub:
         self._turn.require()  # else it is another drill's by now, and so is all that is there
         self._clear(self._cluster())
         self._turn.give_back()
+        self._turn = None
         return f"its objects in {NAMESPACE}, its database and its folder are gone"
 
     def _clear(self, cluster: Cluster) -> None:
